@@ -1,0 +1,39 @@
+/**
+ * The errors that saekit raises on purpose.
+ *
+ * Every one of them names the thing that is wrong (file, tensor, shape, flag),
+ * says what was expected, and where possible what to do. Anything else that is
+ * thrown is a defect of saekit.
+ */
+
+/** A failure with a message made for the person who reads it. */
+export class SaekitError extends Error {
+  /** What to do about it: one sentence, or nothing. */
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.hint = options.hint;
+  }
+}
+
+/** A file, tensor or configuration is malformed, truncated, or of an unsupported kind. */
+export class FormatError extends SaekitError {}
+
+/** Two inputs that are each well formed do not fit together (shapes, lengths, missing pairs). */
+export class ShapeError extends SaekitError {}
+
+/** The caller used an option wrongly; the CLI exits with status 2. */
+export class UsageError extends SaekitError {}
+
+/** A NaN or infinity where a finite number was promised; names the tensor and the row. */
+export class NumericError extends SaekitError {}
+
+/** A backend cannot be had or failed (no adapter, device lost, out of memory). */
+export class BackendError extends SaekitError {}
+
+/** True for the error that an aborted `AbortSignal` raises. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}

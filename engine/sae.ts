@@ -1,0 +1,57 @@
+/**
+ * The canonical SAE: what every loader produces and every backend, plugin and
+ * trainer consumes. Weights are f32, row-major, in the field's orientation:
+ *
+ *   xbar = norm_in(x) - (applyBDecToInput ? b_dec : 0)
+ *   z    = xbar @ W_enc + b_enc                       [rows, d_sae]
+ *   f    = relu(z)                                    standard
+ *   f    = relu(the k largest z of the row)           topk (ties to the lowest feature)
+ *   f    = z where z > threshold and z > 0, else 0    jumprelu (strict)
+ *   xhat = norm_out(f @ W_dec + b_dec)                [rows, d_out]
+ *
+ * With `rescaleActsByDecoderNorm` (topk only) z is multiplied by ||W_dec[i]||
+ * before selection and f divided by it before decoding.
+ */
+
+export type Architecture = 'standard' | 'topk' | 'jumprelu';
+
+/** How the input is normalised before encoding (SAELens' names). `expected_average_only_in` is folded into the weights at load. */
+export type NormalizeActivations = 'none' | 'constant_norm_rescale' | 'layer_norm';
+
+export interface Sae {
+  readonly architecture: Architecture;
+  readonly d_in: number;
+  readonly d_sae: number;
+  readonly d_out: number;
+  /** [d_in, d_sae] */
+  readonly W_enc: Float32Array;
+  /** [d_sae] */
+  readonly b_enc: Float32Array;
+  /** [d_sae, d_out] */
+  readonly W_dec: Float32Array;
+  /** [d_out] */
+  readonly b_dec: Float32Array;
+  /** [d_sae], jumprelu only. */
+  readonly threshold: Float32Array | null;
+  /** topk only. */
+  readonly k: number | null;
+  readonly applyBDecToInput: boolean;
+  readonly normalizeActivations: NormalizeActivations;
+  readonly rescaleActsByDecoderNorm: boolean;
+  readonly metadata: SaeMetadata;
+  /** One line per convention that the loader applied or assumed, for people. */
+  readonly conventions: readonly string[];
+}
+
+export interface SaeMetadata {
+  /** A short name for people: the folder's, or the release id. */
+  readonly name: string;
+  readonly model_name: string | null;
+  /** TransformerLens hook name, e.g. `blocks.2.hook_resid_post`. */
+  readonly hook_name: string | null;
+  /** Where the weights came from, and what was read: goes into the manifest. */
+  readonly source: string;
+  readonly format: string;
+  /** SHA-256 of the weight file, hex, when it was read whole. */
+  readonly sha256: string | null;
+}

@@ -1,0 +1,89 @@
+/**
+ * The plugin contract. A plugin is a manifest that can be read without running
+ * its code, and a `load()` that brings the code when it is needed. The built-in
+ * analyses go through exactly this contract.
+ */
+import type { Accumulator } from '../engine/run/accumulator.js';
+import type { Sae } from '../engine/sae.js';
+
+/** The version of this contract; a plugin says in `api` which range it was written for. */
+export const API_VERSION = '1.0.0';
+
+export type SettingDescriptor =
+  | { readonly type: 'number'; readonly default: number; readonly min?: number; readonly max?: number; readonly integer?: boolean; readonly description: string }
+  | { readonly type: 'string'; readonly default: string; readonly enum?: readonly string[]; readonly description: string }
+  | { readonly type: 'boolean'; readonly default: boolean; readonly description: string };
+
+export type SettingsSchema = Readonly<Record<string, SettingDescriptor>>;
+
+/** The values that a schema describes. */
+export type InferSettings<S extends SettingsSchema> = {
+  readonly [K in keyof S]: S[K] extends { type: 'number' } ? number : S[K] extends { type: 'boolean' } ? boolean : string;
+};
+
+export interface PluginNeeds {
+  /** Token ids in the stream: without them the plugin is left out, with a notice. */
+  readonly tokens?: boolean;
+  /** `batch.reconstruction()`: costs one decode a batch. */
+  readonly reconstruction?: boolean;
+  /** An unembedding matrix (`--unembed`). */
+  readonly unembed?: boolean;
+}
+
+/** The unembedding: logits = norm(x) * final_norm_scale @ W_U. */
+export interface Unembedding {
+  readonly d: number;
+  readonly vocabulary: number;
+  /** [d, vocabulary] */
+  readonly W_U: Float32Array;
+  /** [d] or null */
+  readonly final_norm_scale: Float32Array | null;
+}
+
+export interface PluginContext<S extends SettingsSchema = SettingsSchema> {
+  readonly sae: Sae;
+  readonly settings: InferSettings<S>;
+  /** Seed of the run; the same seed and input give the same result. */
+  readonly seed: number;
+  /** Shape of a context in the stream. */
+  readonly positions: number;
+  readonly hasTokens: boolean;
+  readonly unembed: Unembedding | null;
+  /** The text of a token id: a display string, never markup. `null` without a tokenizer. */
+  readonly tokenText: ((id: number) => string) | null;
+  readonly signal: AbortSignal | undefined;
+  /** A line for the person who runs the analysis. */
+  notice(message: string): void;
+}
+
+export interface PluginModule<S extends SettingsSchema = SettingsSchema> {
+  create(ctx: PluginContext<S>): Accumulator | Promise<Accumulator>;
+}
+
+/** A panel for the dashboard: a custom element that is given `.pack` (the open pack) and `.feature`. */
+export interface PluginView {
+  /** Tag of the element, with the plugin's own prefix. */
+  readonly tag: string;
+  readonly title: string;
+  /** `pack`: one panel for the whole pack. `feature`: beside the card of the selected feature. */
+  readonly scope: 'pack' | 'feature';
+  /** Defines the element. Called once, in the page only. */
+  load(): Promise<unknown>;
+}
+
+export interface AnalysisPlugin<S extends SettingsSchema = SettingsSchema> {
+  /** `namespace/name`, lower-case kebab; the built-ins are `sae/...`. */
+  readonly id: string;
+  /** semver */
+  readonly version: string;
+  /** semver range of the contract, e.g. `^1.0.0`. */
+  readonly api: string;
+  readonly title: string;
+  readonly description: string;
+  readonly needs?: PluginNeeds;
+  readonly settings?: S;
+  /** Bytes of state for an SAE of this size; shown before a run. */
+  readonly cost?: (shape: { d_in: number; d_sae: number; positions: number }) => { bytes: number };
+  load(): Promise<PluginModule<S>>;
+  readonly view?: PluginView;
+}

@@ -1,0 +1,46 @@
+/**
+ * The builds:
+ *   dist/index.js            engine and plugins, ES modules, dependencies external
+ *   dist/components/*.js     elements, ES modules
+ *   dist/cli.js              the program, for Node and Deno
+ *   dist/saekit.js           everything a page needs in one minified file, for a <script type="module">
+ * Types are emitted by tsc (scripts/build.mjs).
+ */
+import { readFile } from 'node:fs/promises';
+import { nodeResolve } from '@rollup/plugin-node-resolve';
+import terser from '@rollup/plugin-terser';
+import esbuild from 'rollup-plugin-esbuild';
+import { assetModule } from './scripts/asset-loader.mjs';
+
+const assets = {
+  name: 'saekit-assets',
+  async load(id) {
+    if (!id.endsWith('.wgsl') && !id.endsWith('.wasm')) return null;
+    this.addWatchFile(id);
+    return assetModule(id, await readFile(id), { minify: true });
+  },
+};
+
+const typescript = () => esbuild({ target: 'es2022', tsconfig: 'tsconfig.json', sourceMap: true });
+const plugins = [assets, typescript(), nodeResolve({ exportConditions: ['browser'], browser: true })];
+/** Dependencies stay imports in the module builds: the user's bundler or Node finds them. */
+const external = (id) => !id.startsWith('.') && !id.startsWith('/') && !id.startsWith('\0');
+
+export default [
+  {
+    input: {
+      index: 'plugins/index.ts',
+      cli: 'cli/main.ts',
+      worker: 'engine/wasm/worker.ts',
+      'components/index': 'components/index.ts',
+    },
+    external,
+    plugins: [assets, typescript(), nodeResolve()],
+    output: { dir: 'dist', format: 'es', sourcemap: true, chunkFileNames: 'chunks/[name]-[hash].js' },
+  },
+  {
+    input: 'components/saekit.ts',
+    plugins,
+    output: { file: 'dist/saekit.js', format: 'es', sourcemap: true, inlineDynamicImports: true, plugins: [terser({ module: true })] },
+  },
+];
