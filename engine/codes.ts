@@ -17,8 +17,14 @@ export interface SparseCodes {
   /**
    * How many decisions lay within the backend's rounding bound of going the
    * other way: rows x features with |z - threshold| < tol_r for standard and
-   * jumprelu, rows whose k-th and (k+1)-th largest z differ by less than tol_r
-   * for topk, with tol_r = gamma_{d_in} * ||xbar_r|| * max_i ||W_enc[:,i]||.
+   * jumprelu (threshold at least 0), and for topk the rows whose k-th and
+   * (k+1)-th largest z differ by less than tol_r, or where a selected |z| < tol_r.
+   *
+   *   tol_r = gamma_n * (||xbar_r|| * max_i ||W_enc[:,i]|| + max_i |b_enc[i]|)
+   *
+   * with gamma_n = n u / (1 - n u), u = 2^-24, n = d_in + 1 (the bias is one more
+   * term), and where z is rescaled by the decoder norms, W_enc and b_enc times
+   * those norms and n = d_in + 3 (engine/ties.ts computes the factors).
    * Two backends may differ in these entries and in no others.
    */
   readonly nearTies: number;

@@ -1,0 +1,57 @@
+/**
+ * The rounding bound of encode, as data: how far an f32 pre-activation may lie
+ * from the exact one, whatever the order of summation. Both backends count
+ * their `nearTies` with it, so that the counts mean the same.
+ *
+ *   tol_r = perNorm * ||xbar_r|| + constant
+ *
+ * from |fl(x.w + b) - (x.w + b)| <= gamma_{n} (|x|.|w| + |b|) (Higham, Accuracy and
+ * Stability of Numerical Algorithms, §3.1) and Cauchy-Schwarz.
+ */
+import type { Sae } from './sae.js';
+
+export interface TieTolerance {
+  /** gamma_n * max_i ||W_enc[:,i]|| */
+  readonly perNorm: number;
+  /** gamma_n * max_i |b_enc[i]| */
+  readonly constant: number;
+}
+
+/** gamma_n = n u / (1 - n u) for f32, u = 2^-24. */
+export function gamma(n: number): number {
+  const nu = n * 2 ** -24;
+  return nu / (1 - nu);
+}
+
+/** ||W_dec[i]|| for every feature, [d_sae], in f64. */
+export function decoderNorms(sae: Pick<Sae, 'd_sae' | 'd_out' | 'W_dec'>): Float64Array {
+  const norms = new Float64Array(sae.d_sae);
+  for (let i = 0; i < sae.d_sae; i++) {
+    let sum = 0;
+    for (const w of sae.W_dec.subarray(i * sae.d_out, (i + 1) * sae.d_out)) sum += w * w;
+    norms[i] = Math.sqrt(sum);
+  }
+  return norms;
+}
+
+/** The two factors of tol_r for an SAE (see `SparseCodes.nearTies`). */
+export function tieTolerance(sae: Sae): TieTolerance {
+  const { d_in, d_sae } = sae;
+  const scale = sae.rescaleActsByDecoderNorm ? decoderNorms(sae) : null;
+  const squares = new Float64Array(d_sae);
+  for (let d = 0; d < d_in; d++) {
+    for (let i = 0; i < d_sae; i++) {
+      const w = sae.W_enc[d * d_sae + i] ?? 0;
+      squares[i] = (squares[i] ?? 0) + w * w;
+    }
+  }
+  let norm = 0;
+  let bias = 0;
+  for (let i = 0; i < d_sae; i++) {
+    const s = scale?.[i] ?? 1;
+    norm = Math.max(norm, Math.sqrt(squares[i] ?? 0) * s);
+    bias = Math.max(bias, Math.abs(sae.b_enc[i] ?? 0) * s);
+  }
+  const g = gamma(d_in + (scale === null ? 1 : 3));
+  return { perNorm: g * norm, constant: g * bias };
+}
