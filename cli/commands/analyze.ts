@@ -1,0 +1,116 @@
+/** `saekit analyze`: an SAE and activations in, a pack out. */
+import process from 'node:process';
+import { Command } from 'commander';
+import { directorySink } from '../../engine/io/sink.js';
+import { analyze, createRegistry, builtins } from '../../plugins/index.js';
+import { collect, oneOf, setting, whole, wholeList } from '../options.js';
+import { print, printJson, stopSignal } from '../output.js';
+import { loadPlugins } from '../plugin-files.js';
+import { progressDisplay } from '../progress.js';
+import { duration, figure, thousands } from '../text.js';
+
+interface AnalyzeFlags {
+  readonly sae: string;
+  readonly out: string;
+  readonly model?: string;
+  readonly hook?: string;
+  readonly tokens?: string;
+  readonly acts?: string;
+  readonly contextSize?: number;
+  readonly tokenizer?: string;
+  readonly unembed?: string;
+  readonly ignoreTokens?: number[];
+  readonly ignorePositions?: number[];
+  readonly backend: 'auto' | 'webgpu' | 'wasm';
+  readonly threads?: number;
+  readonly modelRuntime: 'auto' | 'web' | 'node';
+  readonly batchContexts?: number;
+  readonly seed: number;
+  readonly plugin?: string[];
+  readonly without?: string[];
+  readonly set?: Record<string, Record<string, unknown>>;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export function analyzeCommand(): Command {
+  return new Command('analyze')
+    .description('Run every analysis over a stream of activations and write a pack.')
+    .requiredOption('--sae <dir>', 'SAE folder or URL: cfg.json and sae_weights.safetensors (SAELens v3 to v6)')
+    .requiredOption('--out <dir>', 'where the pack goes; it appears whole or not at all')
+    .option('--model <file>', 'ONNX model with its hooks as outputs (needs --tokens)')
+    .option('--hook <name>', "the model's output to analyse (default: the SAE's hook_name)")
+    .option('--tokens <ref>', 'token ids, [contexts, positions]: x.npy, x.npz#name, x.safetensors#name')
+    .option('--acts <ref>', 'activations instead of a model, [N, d] or [contexts, positions, d]: x.npy, x.npz#name, x.safetensors#name')
+    .option('--context-size <n>', 'positions a context, for --acts of [N, d] without tokens', whole(1))
+    .option('--tokenizer <file>', "tokenizer.json, so that tokens are shown as text")
+    .option('--unembed <file>', 'safetensors with W_U [d, vocabulary] and optionally final_norm_scale [d]')
+    .option('--ignore-tokens <ids>', 'leave these token ids out of all statistics, e.g. 1 for BOS', wholeList)
+    .option('--ignore-positions <list>', 'leave these positions of each context out, e.g. 0,1', wholeList)
+    .option('--backend <kind>', 'auto, webgpu or wasm', oneOf('auto', 'webgpu', 'wasm'), 'auto')
+    .option('--threads <n>', 'WASM worker threads for encoding', whole(1))
+    .option('--model-runtime <kind>', 'auto (onnxruntime-node when installed, else onnxruntime-web), web or node', oneOf('auto', 'web', 'node'), 'auto')
+    .option('--batch-contexts <n>', 'contexts a batch', whole(1))
+    .option('--seed <n>', 'seed of the sampled examples', whole(0), 0)
+    .option('--plugin <file>', 'also run the plugin that this module exports (repeatable)', collect)
+    .option('--without <id>', 'leave a plugin out, e.g. sae/logits (repeatable)', collect)
+    .option('--set <plugin.setting=value>', 'change a setting, e.g. sae/examples.top=10 (repeatable)', setting)
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .option('--quiet', 'no progress')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  The embedded example, a language model run as it is read:
+    saekit analyze --sae examples/stories260k/sae --model examples/stories260k/model.onnx \\
+      --tokens examples/stories260k/tokens.npy --tokenizer examples/stories260k/tokenizer.json \\
+      --unembed examples/stories260k/unembedding.safetensors --ignore-tokens 1 --out pack/
+  Activations from a file, no model:
+    saekit analyze --sae SAE_DIR --acts acts.safetensors#resid --out pack/
+  A plugin of your own:
+    saekit analyze --sae SAE_DIR --acts acts.npy --plugin examples/plugin/plugin.js --out pack/
+
+With --json: {tokens, features, classes:{dead,ultralow,rare,live,dense}, l0, mse, fvu,
+  backend, seconds, tokens_per_second, pack}`,
+    )
+    .action(async (flags: AnalyzeFlags) => runAnalyze(flags));
+}
+
+async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
+  const { plugin, without, set, json, quiet, out, batchContexts, modelRuntime, ...options } = flags;
+  const registry = createRegistry();
+  for (const builtin of builtins) registry.register(builtin);
+  for (const stranger of await loadPlugins(plugin ?? [])) registry.register(stranger);
+  const display = progressDisplay(quiet === true);
+  try {
+    const report = await analyze({
+      ...options,
+      ...(batchContexts === undefined ? {} : { contextsPerBatch: batchContexts }),
+      runtime: modelRuntime,
+      registry,
+      without: without ?? [],
+      settings: set ?? {},
+      out: await directorySink(out),
+      signal: stopSignal(),
+      onProgress: (event) => display.update(event),
+      onNotice: (text) => display.line(`note: ${text}`),
+    });
+    display.stop();
+    if (json === true) {
+      const { tokens, features, classes, l0, mse, fvu, backend, seconds, tokens_per_second, pack } = report;
+      return printJson({ tokens, features, classes, l0, mse, fvu, backend, seconds, tokens_per_second, pack });
+    }
+    const classes = Object.entries(report.classes).map(([name, count]) => `${thousands(count)} ${name}`);
+    print(
+      [
+        `${thousands(report.features)} features over ${thousands(report.tokens)} tokens: ${classes.join(', ')}`,
+        `L0 ${figure(report.l0)}   MSE ${figure(report.mse)}   FVU ${figure(report.fvu)}`,
+        `${duration(report.seconds)} on ${report.backend}, ${thousands(Math.round(report.tokens_per_second))} tokens/s`,
+        `pack: ${report.pack}   (saekit serve ${report.pack}, saekit show ${report.pack} --feature 0)`,
+      ].join('\n'),
+    );
+  } finally {
+    display.stop();
+    process.stderr.write('');
+  }
+}
