@@ -3,6 +3,7 @@
  * Blob, memory. The shape is that of hyparquet's AsyncBuffer, so that a source
  * can be handed to it as it is.
  */
+import { allocate, checkRange } from './checks.js';
 
 /** Bytes that can be read by range. `slice(start, end)` is end-exclusive and never returns fewer bytes than asked for. */
 export interface ByteSource {
@@ -20,10 +21,15 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
     name,
     byteLength: bytes.byteLength,
     slice(start, end = bytes.byteLength) {
-      // A Uint8Array may sit over a SharedArrayBuffer or an offset: copy to a plain ArrayBuffer.
-      const copy = new Uint8Array(end - start);
-      copy.set(bytes.subarray(start, end));
-      return Promise.resolve(copy.buffer);
+      try {
+        checkRange(name, bytes.byteLength, start, end);
+        // A Uint8Array may sit over a SharedArrayBuffer or an offset: copy to a plain ArrayBuffer.
+        const copy = allocate(name, end - start);
+        new Uint8Array(copy).set(bytes.subarray(start, end));
+        return Promise.resolve(copy);
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
     },
   };
 }
