@@ -103,10 +103,26 @@ export interface Manifest {
   readonly tables: readonly ManifestTable[];
 }
 
-/** Byte ranges for cards. Row group g of table t holds features g * featuresPerGroup ... and lies at starts[g] .. starts[g + 1]. */
+/** Where the row groups of one table lie. */
+export interface GroupIndex {
+  /** Row group g holds the rows of features g * featuresPerGroup up to, not including, (g + 1) * featuresPerGroup. */
+  readonly featuresPerGroup: number;
+  /**
+   * Bytes of each group. The first begins at byte 4, behind the magic `PAR1`;
+   * the others follow without a gap. 0 where no feature of the group has a row.
+   */
+  readonly sizes: readonly number[];
+}
+
+/**
+ * Byte ranges for cards. In the tables that are listed here, each column of a
+ * row group is at most one dictionary page and exactly one data page, in the
+ * manifest's order of columns, so that a group can be decoded without a footer.
+ */
 export interface PackIndex {
   readonly version: number;
-  readonly tables: Readonly<Record<string, { readonly featuresPerGroup: number; readonly rows: readonly number[]; readonly starts: readonly number[] }>>;
+  /** By name of the table. */
+  readonly tables: Readonly<Record<string, GroupIndex>>;
 }
 
 export interface TokenLogit {
@@ -155,15 +171,16 @@ export interface FeatureCard {
   /** Mean over firings; null when dead. */
   readonly mean: number | null;
   readonly max: number | null;
-  readonly bias: number;
-  readonly effective_bias: number;
-  readonly de_projection: number;
+  /** These six are null in a pack whose weight analysis failed or was left out. */
+  readonly bias: number | null;
+  readonly effective_bias: number | null;
+  readonly de_projection: number | null;
   readonly de_cosine: number | null;
-  readonly encoder_norm: number;
-  readonly decoder_norm: number;
+  readonly encoder_norm: number | null;
+  readonly decoder_norm: number | null;
   /** Log-spaced: counts[i] firings with edges[i] <= f < edges[i + 1]. */
   readonly histogram: { readonly edges: readonly number[]; readonly counts: readonly number[] };
-  /** Of the firings: keys `0.01` ... `0.99`; within the histogram's relative error. */
+  /** Of the firings: keys `0.01`, `0.05`, `0.25`, `0.50`, `0.75`, `0.95`, `0.99`; within the histogram's relative error; empty when dead. */
   readonly quantiles: Readonly<Record<string, number>>;
   readonly examples: readonly FeatureExample[];
   readonly logits: { readonly plain: LogitWeights; readonly normed: LogitWeights | null } | null;
