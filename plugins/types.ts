@@ -5,6 +5,9 @@
  */
 import type { Accumulator } from '../engine/run/accumulator.js';
 import type { Sae } from '../engine/sae.js';
+import type { Unembedding } from '../engine/formats/unembedding.js';
+
+export type { Unembedding };
 
 /** The version of this contract; a plugin says in `api` which range it was written for. */
 export const API_VERSION = '1.0.0';
@@ -28,16 +31,6 @@ export interface PluginNeeds {
   readonly reconstruction?: boolean;
   /** An unembedding matrix (`--unembed`). */
   readonly unembed?: boolean;
-}
-
-/** The unembedding: logits = norm(x) * final_norm_scale @ W_U. */
-export interface Unembedding {
-  readonly d: number;
-  readonly vocabulary: number;
-  /** [d, vocabulary] */
-  readonly W_U: Float32Array;
-  /** [d] or null */
-  readonly final_norm_scale: Float32Array | null;
 }
 
 export interface PluginContext<S extends SettingsSchema = SettingsSchema> {

@@ -96,17 +96,8 @@ export async function openRef(ref: Ref, options: UrlOptions = {}): Promise<ByteS
   return (await import('./file-source-node.js')).openFile(text);
 }
 
-/** The whole of a reference, as bytes; what it opened is closed again. */
-export async function readAll(ref: Ref): Promise<Uint8Array<ArrayBuffer>> {
-  const source = await openRef(ref);
-  try {
-    return new Uint8Array(await source.slice(0, source.byteLength));
-  } finally {
-    if (source !== ref) await source.close?.();
-  }
-}
-
-function labelOf(name: string): string {
+/** Last part of a path or URL. */
+export function labelOf(name: string): string {
   return name.replace(/[?#].*$/, '').replace(/[\\/]+$/, '').replace(/^.*[\\/]/, '') || name;
 }
 
@@ -179,12 +170,4 @@ function memoryFolder(files: Readonly<Record<string, Blob | Uint8Array | ByteSou
     has: (name) => Promise.resolve(Object.hasOwn(files, name)),
     list: () => Promise.resolve(Object.keys(files).sort()),
   };
-}
-
-/** SHA-256 in hex; null where the host has no crypto.subtle (a page that is not served securely). */
-export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string | null> {
-  const subtle = (globalThis.crypto as Crypto | undefined)?.subtle as SubtleCrypto | undefined;
-  if (subtle === undefined) return null;
-  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

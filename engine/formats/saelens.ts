@@ -1,0 +1,229 @@
+/**
+ * SAELens folders: cfg.json and sae_weights.safetensors, for the architectures
+ * standard, topk and jumprelu, into the canonical SAE.
+ *
+ * Every convention that changes a number is applied here once and written down
+ * in `conventions`. Folded into the weights, so that no backend knows of them:
+ *   expected_average_only_in with scale s   W_enc *= s, W_dec /= s, b_dec /= s
+ *   finetuning scaling factor g             W_dec[i] *= g[i]
+ *   BatchTopK checkpoint                    jumprelu with threshold t for every feature
+ * (the last after the decoder's norms when rescale_acts_by_decoder_norm, as
+ * SAELens' save_inference_model does: W_enc[:, i] and b_enc[i] *= ||W_dec[i]||,
+ * W_dec[i] /= ||W_dec[i]||).
+ */
+import { FormatError, ShapeError } from '../errors.js';
+import { bytesSource, type ByteSource } from '../io/bytes.js';
+import type { Folder } from '../io/open.js';
+import { readJson, sha256Hex } from '../io/read.js';
+import type { Sae } from '../sae.js';
+import { readSaelensConfig, type SaelensConfig } from './saelens-config.js';
+import { openSafetensors, type TensorFile } from './safetensors.js';
+import { assertFinite, show, type Tensor } from './tensor.js';
+
+export const CFG_FILE = 'cfg.json';
+export const WEIGHTS_FILE = 'sae_weights.safetensors';
+const SCALER_FILE = 'activation_scaler.json';
+/** Weight files up to this size are read whole and hashed; larger ones tensor by tensor. */
+const HASHED_BYTES = 2 ** 30;
+
+export interface SaelensOptions {
+  /** s of expected_average_only_in, when it is known from elsewhere (the release's index). */
+  readonly normScalingFactor?: number | undefined;
+}
+
+async function readFolderJson(folder: Folder, name: string): Promise<unknown> {
+  const source = await folder.file(name);
+  try {
+    return await readJson(source);
+  } finally {
+    await source.close?.();
+  }
+}
+
+interface Weights {
+  readonly W_enc: Float32Array;
+  readonly b_enc: Float32Array;
+  readonly W_dec: Float32Array;
+  readonly b_dec: Float32Array;
+}
+
+/** Loads an SAE that SAELens saved. @throws FormatError, ShapeError, NumericError naming file, tensor and shapes */
+export async function loadSaelens(folder: Folder, options: SaelensOptions = {}): Promise<Sae> {
+  const cfgSource = await folder.file(CFG_FILE);
+  let cfg: SaelensConfig;
+  try {
+    cfg = readSaelensConfig(cfgSource.name, await readJson(cfgSource));
+  } finally {
+    await cfgSource.close?.();
+  }
+  const weightSource = await folder.file(WEIGHTS_FILE);
+  try {
+    const whole = weightSource.byteLength <= HASHED_BYTES ? new Uint8Array(await weightSource.slice(0, weightSource.byteLength)) : null;
+    const file = await openSafetensors(whole === null ? weightSource : bytesSource(weightSource.name, whole));
+    const notes = [...cfg.notes];
+    let weights = await readWeights(file, cfg, notes);
+    const batch = cfg.batchTopK ? await foldBatchTopK(file, cfg, weights, notes) : null;
+    const threshold = batch ?? (cfg.architecture === 'jumprelu' ? await vector(required(file, 'threshold'), cfg.d_sae) : null);
+    weights = { ...weights, W_dec: await foldFinetuning(file, cfg, weights.W_dec, notes) };
+    const scale = cfg.normalizeActivations === 'expected_average_only_in' ? await averageScale(folder, options, notes) : null;
+    if (scale !== null) foldAverage(weights, scale);
+    noteDtype(file, cfg, notes);
+    return {
+      architecture: cfg.architecture,
+      d_in: cfg.d_in,
+      d_sae: cfg.d_sae,
+      d_out: cfg.d_in,
+      ...weights,
+      threshold,
+      k: cfg.k,
+      applyBDecToInput: cfg.applyBDecToInput,
+      normalizeActivations: cfg.normalizeActivations === 'expected_average_only_in' ? 'none' : cfg.normalizeActivations,
+      rescaleActsByDecoderNorm: cfg.architecture === 'topk' && cfg.rescaleActsByDecoderNorm,
+      metadata: {
+        name: folder.label,
+        model_name: cfg.model_name,
+        hook_name: cfg.hook_name,
+        source: folder.name,
+        format: `SAELens ${cfg.version}`,
+        sha256: whole === null ? null : await sha256Hex(whole),
+      },
+      conventions: [...forwardLines(cfg), ...notes],
+    };
+  } finally {
+    await weightSource.close?.();
+  }
+}
+
+/** The forward pass that results, in words. */
+function forwardLines(cfg: SaelensConfig): string[] {
+  const lines = [
+    cfg.applyBDecToInput ? 'b_dec is subtracted from the input (apply_b_dec_to_input).' : 'b_dec is not subtracted from the input (apply_b_dec_to_input is false).',
+    cfg.architecture === 'topk'
+      ? `The ${cfg.k} largest pre-activations of a row are kept, then ReLU; ties go to the lowest feature.`
+      : cfg.architecture === 'jumprelu'
+        ? 'A feature fires where its pre-activation is above its threshold, strictly, and positive.'
+        : 'A feature fires where its pre-activation is above 0.',
+  ];
+  if (cfg.normalizeActivations === 'constant_norm_rescale') lines.push('Each input row is scaled to norm sqrt(d_in), the output back (constant_norm_rescale).');
+  if (cfg.normalizeActivations === 'layer_norm') lines.push('Each input row is centred and divided by its unbiased standard deviation + 1e-5, the output is turned back (layer_norm).');
+  if (cfg.architecture === 'topk' && cfg.rescaleActsByDecoderNorm) lines.push('Pre-activations are multiplied by their decoder’s norm before selection, activations divided by it before decoding (rescale_acts_by_decoder_norm).');
+  return lines;
+}
+
+function required(file: TensorFile, name: string): Tensor {
+  const tensor = file.tensors.get(name);
+  if (tensor !== undefined) return tensor;
+  throw new FormatError(`${file.name}: there is no tensor ${name}`, { hint: `It holds ${[...file.tensors].map(([key, { shape }]) => `${key} ${show(shape)}`).join(', ') || 'nothing'}.` });
+}
+
+/** A vector of `length`; [1, length] counts as one too. */
+async function vector(tensor: Tensor, length: number): Promise<Float32Array> {
+  const long = tensor.shape.filter((extent) => extent !== 1);
+  if (tensor.size !== length || long.length > 1) throw new ShapeError(`${tensor.label} has shape ${show(tensor.shape)}, cfg.json demands ${show([length])}`);
+  const values = await tensor.read();
+  assertFinite(values, tensor.label, tensor.shape);
+  return values;
+}
+
+async function matrix(tensor: Tensor, rows: number, columns: number, notes: string[]): Promise<Float32Array> {
+  const [r, c] = tensor.shape;
+  const straight = tensor.shape.length === 2 && r === rows && c === columns;
+  if (!straight && !(tensor.shape.length === 2 && r === columns && c === rows)) {
+    throw new ShapeError(`${tensor.label} has shape ${show(tensor.shape)}, cfg.json demands ${show([rows, columns])}`);
+  }
+  const values = await tensor.read();
+  assertFinite(values, tensor.label, tensor.shape);
+  if (straight) return values;
+  notes.push(`${tensor.name} is stored transposed, ${show(tensor.shape)}: it was turned to ${show([rows, columns])}.`);
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[i * columns + j] = values[j * rows + i] as number;
+  return out;
+}
+
+async function readWeights(file: TensorFile, cfg: SaelensConfig, notes: string[]): Promise<Weights> {
+  const others = ['W_skip', 'b_gate', 'b_mag', 'r_mag'].filter((name) => file.tensors.has(name));
+  if (others.length > 0) throw new FormatError(`${file.name}: holds ${others.join(', ')}, which a ${cfg.architecture} SAE has not`, { hint: 'cfg.json names another architecture than the weights are of.' });
+  if (cfg.architecture !== 'jumprelu' && file.tensors.has('threshold')) {
+    throw new FormatError(`${file.name}: holds a threshold, cfg.json says ${cfg.architecture}`, { hint: 'Is it a jumprelu SAE?' });
+  }
+  return {
+    W_enc: await matrix(required(file, 'W_enc'), cfg.d_in, cfg.d_sae, notes),
+    b_enc: await vector(required(file, 'b_enc'), cfg.d_sae),
+    W_dec: await matrix(required(file, 'W_dec'), cfg.d_sae, cfg.d_in, notes),
+    b_dec: await vector(required(file, 'b_dec'), cfg.d_in),
+  };
+}
+
+/** A training checkpoint of BatchTopK becomes what save_inference_model makes of it. */
+async function foldBatchTopK(file: TensorFile, cfg: SaelensConfig, weights: Weights, notes: string[]): Promise<Float32Array> {
+  const tensor = file.tensors.get('topk_threshold');
+  if (tensor === undefined) {
+    throw new FormatError(`${file.name}: a BatchTopK checkpoint without topk_threshold cannot be run on single rows`, { hint: 'Save it with SAELens’ save_inference_model, which writes a jumprelu SAE.' });
+  }
+  const threshold = (await vector(tensor, 1))[0] as number;
+  if (cfg.rescaleActsByDecoderNorm) {
+    const { W_enc, b_enc, W_dec } = weights;
+    for (let i = 0; i < cfg.d_sae; i++) {
+      let sum = 0;
+      for (let j = 0; j < cfg.d_in; j++) sum += (W_dec[i * cfg.d_in + j] as number) ** 2;
+      const norm = Math.sqrt(sum);
+      if (norm === 0) throw new FormatError(`${file.name}: decoder row ${i} is zero, its norm cannot be folded (rescale_acts_by_decoder_norm)`);
+      for (let j = 0; j < cfg.d_in; j++) {
+        (W_dec[i * cfg.d_in + j] as number) /= norm;
+        (W_enc[j * cfg.d_sae + i] as number) *= norm;
+      }
+      (b_enc[i] as number) *= norm;
+    }
+    notes.push('The decoder’s norms were folded into the encoder (rescale_acts_by_decoder_norm), as SAELens does when it saves a BatchTopK SAE for inference.');
+  }
+  notes.push(`A BatchTopK training checkpoint: read as jumprelu with its topk_threshold ${threshold} for every feature, as SAELens’ save_inference_model does.`);
+  return new Float32Array(cfg.d_sae).fill(threshold);
+}
+
+/** SAELens multiplies activations by the factor before decoding: the same as scaling the decoder's rows. */
+async function foldFinetuning(file: TensorFile, cfg: SaelensConfig, W_dec: Float32Array, notes: string[]): Promise<Float32Array> {
+  const legacy = file.tensors.get('scaling_factor');
+  const tensor = legacy ?? file.tensors.get('finetuning_scaling_factor');
+  if (tensor === undefined) {
+    if (cfg.finetuningScalingFactor) notes.push('finetuning_scaling_factor is set and the weights hold none: nothing is scaled, as SAELens does.');
+    return W_dec;
+  }
+  const factor = await vector(tensor, cfg.d_sae);
+  // torch.allclose with its defaults.
+  if (factor.every((g) => Math.abs(g - 1) <= 1e-8 + 1e-5)) {
+    notes.push(`${tensor.name} is 1 throughout and was dropped, as SAELens does.`);
+    return W_dec;
+  }
+  if (!cfg.finetuningScalingFactor) throw new FormatError(`${tensor.label}: is not 1 throughout, but cfg.json does not set finetuning_scaling_factor`, { hint: 'SAELens refuses such a folder too; set the key to true if the factor is meant.' });
+  for (let i = 0; i < cfg.d_sae; i++) for (let j = 0; j < cfg.d_in; j++) (W_dec[i * cfg.d_in + j] as number) *= factor[i] as number;
+  notes.push(`${tensor.name} was folded into the decoder’s rows: decoder norms include it, activations do not.`);
+  return W_dec;
+}
+
+async function averageScale(folder: Folder, options: SaelensOptions, notes: string[]): Promise<number | null> {
+  let scale: unknown = options.normScalingFactor;
+  let from = 'the scale that was given';
+  if (scale === undefined && (await folder.has(SCALER_FILE))) {
+    scale = (await readFolderJson(folder, SCALER_FILE) as { scaling_factor?: unknown } | null)?.scaling_factor ?? undefined;
+    from = SCALER_FILE;
+  }
+  if (scale === undefined) {
+    notes.push('WARNING: normalize_activations is expected_average_only_in and the scale is not in the folder: the weights are used on raw activations as they are, as SAELens does with a warning. If they were not folded when they were saved, activations and reconstruction are wrong.');
+    return null;
+  }
+  if (typeof scale !== 'number' || !Number.isFinite(scale) || scale <= 0) throw new FormatError(`${folder.name}: the scaling factor of ${from} is ${JSON.stringify(scale)}, a positive number was expected`);
+  notes.push(`expected_average_only_in was folded with ${from}, ${scale}: W_enc times it, W_dec and b_dec divided by it.`);
+  return scale;
+}
+
+function foldAverage({ W_enc, W_dec, b_dec }: Weights, scale: number): void {
+  for (let i = 0; i < W_enc.length; i++) (W_enc[i] as number) *= scale;
+  for (let i = 0; i < W_dec.length; i++) (W_dec[i] as number) /= scale;
+  for (let i = 0; i < b_dec.length; i++) (b_dec[i] as number) /= scale;
+}
+
+function noteDtype(file: TensorFile, cfg: SaelensConfig, notes: string[]): void {
+  const stored = file.tensors.get('W_enc')?.dtype ?? 'f32';
+  if (stored !== 'f32') notes.push(`Weights are stored as ${stored} and used as f32.`);
+  if (cfg.dtype !== 'float32') notes.push(`cfg.json says dtype ${cfg.dtype}: SAELens would compute in it, saekit computes in f32.`);
+}
