@@ -12,7 +12,7 @@
  * W_dec[i] /= ||W_dec[i]||).
  */
 import { FormatError, ShapeError } from '../errors.js';
-import { bytesSource, type ByteSource } from '../io/bytes.js';
+import { bytesSource } from '../io/bytes.js';
 import type { Folder } from '../io/open.js';
 import { readJson, sha256Hex } from '../io/read.js';
 import type { Sae } from '../sae.js';
