@@ -12,6 +12,14 @@ export interface ActivationBatch {
   readonly tokens: Int32Array | null;
 }
 
+export interface BatchOptions {
+  readonly contextsPerBatch: number;
+  /** First context, default 0; and the one after the last, default `contexts`. */
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface ActivationSource {
   /** Width of a row. */
   readonly d: number;
@@ -21,7 +29,13 @@ export interface ActivationSource {
   readonly hasTokens: boolean;
   /** For the manifest: kind, files, hook, hashes, shapes. */
   readonly provenance: Readonly<Record<string, unknown>>;
-  /** Batches in order. The arrays of a batch are the consumer's to keep. */
-  batches(options: { contextsPerBatch: number; signal?: AbortSignal | undefined }): AsyncIterable<ActivationBatch>;
+  /**
+   * Batches in order. The arrays of a batch are the consumer's to keep. With
+   * `start` and `end` only the contexts start to end - 1 are read (a shard);
+   * a source that honours them says so in `ranges`.
+   */
+  batches(options: BatchOptions): AsyncIterable<ActivationBatch>;
+  /** True when `batches` begins at `start` and ends at `end` without reading the rest. */
+  readonly ranges?: boolean;
   close(): Promise<void>;
 }
