@@ -1,0 +1,87 @@
+/**
+ * The dense part of encode: z = bias + x @ W for a chunk of rows and a block of
+ * features, from packed operands (pack.ts), into a small row-major tile.
+ *
+ * The order of summation of every z is fixed: bias first, then d = 0, 1, 2, ...
+ * one product at a time, each multiplied and added with its own rounding. It
+ * does not depend on the number of rows, on a row's place in its quad or on the
+ * blocking of d, so a row's result is bit-identical in every batch.
+ *
+ * Register tile: 4 rows x 8 features, 8 accumulators, 2 vectors of weights and 1
+ * of a splatted input, which is what 16 SIMD registers hold. Input dimensions go
+ * in blocks of KC, so that a panel's share (8 KiB) stays in the first-level cache
+ * while all quads of the chunk pass over it.
+ */
+
+/** Input dimensions per block. */
+// @ts-ignore: decorator
+@inline const KC: u32 = 256;
+
+/**
+ * @param x [quads][d_in][4] f32, packed rows
+ * @param w [panels][d_in][8] f32, packed features
+ * @param bias [panels * 8] f32
+ * @param z [quads * 4] rows of panels * 8 f32, `stride` bytes from row to row
+ */
+export function dense(x: usize, quads: u32, w: usize, panels: u32, d_in: u32, bias: usize, z: usize, stride: usize): void {
+  for (let from: u32 = 0; from < d_in; from += KC) {
+    const depth = min(KC, d_in - from);
+    for (let p: u32 = 0; p < panels; p++) {
+      const panel = w + ((<usize>p * d_in + from) << 5);
+      for (let q: u32 = 0; q < quads; q++) {
+        const quad = x + ((<usize>q * d_in + from) << 4);
+        const to = z + <usize>(q << 2) * stride + (<usize>p << 5);
+        if (from == 0) tile(quad, panel, depth, bias + (<usize>p << 5), 0, to, stride);
+        else tile(quad, panel, depth, to, stride, to, stride);
+      }
+    }
+  }
+}
+
+/** One register tile: `to` = `start` + the products of `depth` dimensions. `skip` and `stride` are bytes from row to row. */
+function tile(x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usize, stride: usize): void {
+  let from = start;
+  let z00 = v128.load(from);
+  let z01 = v128.load(from, 16);
+  from += skip;
+  let z10 = v128.load(from);
+  let z11 = v128.load(from, 16);
+  from += skip;
+  let z20 = v128.load(from);
+  let z21 = v128.load(from, 16);
+  from += skip;
+  let z30 = v128.load(from);
+  let z31 = v128.load(from, 16);
+
+  const end = w + (<usize>depth << 5);
+  while (w < end) {
+    const w0 = v128.load(w);
+    const w1 = v128.load(w, 16);
+    const x0 = v128.load32_splat(x);
+    z00 = f32x4.add(z00, f32x4.mul(x0, w0));
+    z01 = f32x4.add(z01, f32x4.mul(x0, w1));
+    const x1 = v128.load32_splat(x, 4);
+    z10 = f32x4.add(z10, f32x4.mul(x1, w0));
+    z11 = f32x4.add(z11, f32x4.mul(x1, w1));
+    const x2 = v128.load32_splat(x, 8);
+    z20 = f32x4.add(z20, f32x4.mul(x2, w0));
+    z21 = f32x4.add(z21, f32x4.mul(x2, w1));
+    const x3 = v128.load32_splat(x, 12);
+    z30 = f32x4.add(z30, f32x4.mul(x3, w0));
+    z31 = f32x4.add(z31, f32x4.mul(x3, w1));
+    w += 32;
+    x += 16;
+  }
+
+  v128.store(to, z00);
+  v128.store(to, z01, 16);
+  to += stride;
+  v128.store(to, z10);
+  v128.store(to, z11, 16);
+  to += stride;
+  v128.store(to, z20);
+  v128.store(to, z21, 16);
+  to += stride;
+  v128.store(to, z30);
+  v128.store(to, z31, 16);
+}

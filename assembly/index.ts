@@ -1,0 +1,10 @@
+/**
+ * The WASM module's exports. All of them work on raw pointers into the module's
+ * memory; engine/wasm/loader.ts types them for TypeScript and says what they expect.
+ */
+export { alloc, mark, reset } from './memory';
+export { packRows, packWeights } from './pack';
+export { dense } from './gemm';
+export { compact } from './compact';
+export { collect, finish } from './select';
+export { decode } from './decode';

@@ -1,0 +1,215 @@
+/**
+ * The WASM backend: the `Backend` contract over the AssemblyScript kernels.
+ * Deterministic to the bit: a row's codes do not depend on the batch it came
+ * in, nor on the number of threads.
+ */
+import type { Backend, BackendInfo, LoadedSae } from '../backend.js';
+import type { SparseCodes } from '../codes.js';
+import { BackendError, NumericError, ShapeError } from '../errors.js';
+import type { Sae } from '../sae.js';
+import { decoderNorms, tieTolerance } from '../ties.js';
+import { concatCodes } from './codes-builder.js';
+import { DECODE_CHUNK, Decoder, decoderBytes } from './decoder.js';
+import { CHUNK, Encoder, encodeRange, encoderBytes, type EncoderWeights } from './encoder.js';
+import { MEMORY_CEILING, compileKernels, mebibytes } from './loader.js';
+import { Pace } from './pace.js';
+import { ThreadLost, WorkerPool } from './pool.js';
+
+export interface WasmOptions {
+  /** How many threads encode, the calling one included; default 1. */
+  readonly threads?: number | undefined;
+}
+
+/** Bounds what a batch takes in memory: 65,536 rows of d_in 4096 are 1 GiB. */
+const MAX_ROWS = 65_536;
+/** Multiply-adds below which a batch is not split: about 2 ms of one thread. */
+const WORTH_SPLITTING = 3e7;
+
+/**
+ * Compiles the kernels and starts the workers. Workers that cannot be started
+ * (Content-Security-Policy, file:, no permission) leave one thread, and the
+ * reason in `info.details.threadsReason`.
+ *
+ * @throws BackendError when WebAssembly, its SIMD or the page's permission is missing
+ */
+export async function createWasmBackend(options: WasmOptions = {}): Promise<Backend> {
+  const asked = Math.max(1, Math.floor(options.threads ?? 1));
+  const module = await compileKernels();
+  let pool: WorkerPool | null = null;
+  let reason: string | undefined;
+  if (asked > 1) {
+    try {
+      pool = await WorkerPool.start(asked - 1);
+    } catch (error) {
+      reason = error instanceof Error ? error.message : String(error);
+    }
+  }
+  return new WasmBackend(module, pool, asked, reason);
+}
+
+class WasmBackend implements Backend {
+  readonly info: BackendInfo;
+  readonly #module: WebAssembly.Module;
+  readonly #pool: WorkerPool | null;
+  #disposed = false;
+
+  constructor(module: WebAssembly.Module, pool: WorkerPool | null, asked: number, reason: string | undefined) {
+    this.#module = module;
+    this.#pool = pool;
+    const threads = 1 + (pool?.size ?? 0);
+    this.info = {
+      kind: 'wasm',
+      description: `WASM SIMD, ${threads === 1 ? '1 thread' : `${threads} threads`}`,
+      software: true,
+      details: {
+        simd: true,
+        threads,
+        threadsAsked: asked,
+        memoryLimit: MEMORY_CEILING,
+        ...(reason === undefined ? {} : { threadsReason: reason }),
+      },
+    };
+  }
+
+  async load(sae: Sae, options: { signal?: AbortSignal | undefined } = {}): Promise<LoadedSae> {
+    if (this.#disposed) throw new BackendError('the WASM backend was disposed of');
+    options.signal?.throwIfAborted();
+    checkSae(sae);
+    const { d_in, d_sae, d_out, W_dec, b_dec } = sae;
+    checkFits('encoder', `d_in ${d_in} x d_sae ${d_sae}`, encoderBytes(d_in, d_sae));
+    checkFits('decoder', `d_sae ${d_sae} x d_out ${d_out}`, decoderBytes(d_sae, d_out));
+    const scale = sae.rescaleActsByDecoderNorm ? decoderNorms(sae) : null;
+    const weights: EncoderWeights = {
+      architecture: sae.architecture,
+      d_in,
+      d_sae,
+      W_enc: sae.W_enc,
+      b_enc: sae.b_enc,
+      threshold: sae.threshold,
+      k: sae.k,
+      scale,
+      ...tieTolerance(sae),
+    };
+    const encoder = new Encoder(this.#module, weights);
+    const decoder = new Decoder(this.#module, { d_sae, d_out, W_dec, b_dec, scale });
+    const handle = (await this.#pool?.load(weights)) ?? 0;
+    options.signal?.throwIfAborted();
+    return new LoadedWasmSae({ d_in, d_sae, d_out }, encoder, decoder, this.#pool, handle);
+  }
+
+  dispose(): Promise<void> {
+    this.#disposed = true;
+    this.#pool?.dispose();
+    return Promise.resolve();
+  }
+}
+
+interface Shape {
+  readonly d_in: number;
+  readonly d_sae: number;
+  readonly d_out: number;
+}
+
+type CallOptions = { signal?: AbortSignal | undefined };
+
+class LoadedWasmSae implements LoadedSae {
+  readonly maxRows = MAX_ROWS;
+  readonly #shape: Shape;
+  readonly #pool: WorkerPool | null;
+  readonly #handle: number;
+  #encoder: Encoder | null;
+  #decoder: Decoder | null;
+
+  constructor(shape: Shape, encoder: Encoder, decoder: Decoder, pool: WorkerPool | null, handle: number) {
+    this.#shape = shape;
+    this.#encoder = encoder;
+    this.#decoder = decoder;
+    this.#pool = pool;
+    this.#handle = handle;
+  }
+
+  async encode(xbar: Float32Array, rows: number, options: CallOptions = {}): Promise<SparseCodes> {
+    const encoder = held(this.#encoder);
+    const { d_in, d_sae } = this.#shape;
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (!Number.isInteger(rows) || rows < 0 || rows > this.maxRows) throw new ShapeError(`encode takes 0 to ${this.maxRows} rows, not ${rows}`);
+    if (xbar.length !== rows * d_in) throw new ShapeError(`xbar has ${xbar.length} values, expected ${rows} rows x d_in ${d_in}`);
+    const cuts = splitRows(rows, rows * d_in * d_sae < WORTH_SPLITTING ? 1 : 1 + (this.#pool?.size ?? 0));
+    const piece = (index: number): Promise<SparseCodes> => {
+      const begin = cuts[index] ?? 0;
+      const end = cuts[index + 1] ?? rows;
+      const here = () => encodeRange(encoder, xbar, begin, end, { signal });
+      if (index === 0 || this.#pool === null) return here();
+      return this.#pool
+        .encode(this.#handle, index - 1, xbar, d_in, begin, end, signal)
+        .catch((error: unknown) => {
+          if (error instanceof ThreadLost) return here();
+          throw error;
+        });
+    };
+    // The workers are asked first: this thread's own piece begins without a pause.
+    const others = cuts.slice(1, -1).map((_, index) => piece(index + 1));
+    const results = await Promise.allSettled([piece(0), ...others]);
+    // Of several failures, the one of the lowest row.
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    return concatCodes(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])), d_sae);
+  }
+
+  async decode(codes: SparseCodes, options: CallOptions = {}): Promise<Float32Array> {
+    const decoder = held(this.#decoder);
+    options.signal?.throwIfAborted();
+    decoder.check(codes);
+    const y = new Float32Array(codes.rows * this.#shape.d_out);
+    const pace = new Pace(options.signal);
+    for (let first = 0; first < codes.rows; first += DECODE_CHUNK) {
+      if (pace.isDue) await pace.pause();
+      decoder.decodeChunk(codes, first, Math.min(DECODE_CHUNK, codes.rows - first), y);
+    }
+    return y;
+  }
+
+  dispose(): void {
+    if (this.#encoder !== null) this.#pool?.unload(this.#handle);
+    this.#encoder = null;
+    this.#decoder = null;
+  }
+}
+
+/** Where a batch is cut, [pieces + 1] rows: even pieces, of at least a chunk. Pure. */
+export function splitRows(rows: number, threads: number): number[] {
+  const pieces = Math.max(1, Math.min(threads, Math.floor(rows / CHUNK)));
+  return Array.from({ length: pieces + 1 }, (_, at) => Math.round((rows * at) / pieces));
+}
+
+function held<T>(part: T | null): T {
+  if (part === null) throw new BackendError('the SAE was disposed of');
+  return part;
+}
+
+function checkFits(part: string, shape: string, bytes: number): void {
+  if (bytes < MEMORY_CEILING - 2 ** 26) return;
+  throw new BackendError(`WASM: the ${part} of ${shape} takes ${mebibytes(bytes)}, and a WASM memory holds 4096 MiB`, { hint: 'Use the WebGPU backend.' });
+}
+
+/** Lengths must be right, since kernels do not look; and a weight that is not finite would be found in every row. */
+function checkSae(sae: Sae): void {
+  const { d_in, d_sae, d_out, k } = sae;
+  const tensor = (name: string, values: Float32Array, length: number) => {
+    if (values.length !== length) throw new ShapeError(`${name} has ${values.length} values, expected ${length} (d_in ${d_in}, d_sae ${d_sae}, d_out ${d_out})`);
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) throw new NumericError(`${name}: ${values[at]} at ${name.startsWith('W') ? `row ${Math.floor(at / (name === 'W_enc' ? d_sae : d_out))}` : `position ${at}`}`);
+  };
+  for (const [name, value] of Object.entries({ d_in, d_sae, d_out })) {
+    if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${name} is ${value}, expected a positive integer`);
+  }
+  tensor('W_enc', sae.W_enc, d_in * d_sae);
+  tensor('b_enc', sae.b_enc, d_sae);
+  tensor('W_dec', sae.W_dec, d_sae * d_out);
+  tensor('b_dec', sae.b_dec, d_out);
+  if (sae.architecture === 'jumprelu') {
+    if (sae.threshold === null) throw new ShapeError('a jumprelu SAE needs a threshold for every feature');
+    tensor('threshold', sae.threshold, d_sae);
+  }
+  if (sae.architecture === 'topk' && (k === null || !Number.isInteger(k) || k < 0)) throw new ShapeError(`a topk SAE needs k, an integer of at least 0, not ${k}`);
+}

@@ -1,0 +1,106 @@
+/**
+ * Loading the AssemblyScript module (assembly/): compiling it once, and giving
+ * out instances, each with a memory of its own. There are no generated
+ * bindings: pointers are plain numbers, and arrays are views on linear memory
+ * that are made anew for each use, because growing the memory detaches them.
+ */
+import bytes from '../../build/wasm/kernels.wasm';
+import { BackendError } from '../errors.js';
+
+/** A byte address in an instance's memory. */
+export type Pointer = number;
+
+/** The module's exports (assembly/index.ts); each kernel's contract is at its definition. */
+export interface KernelExports {
+  readonly memory: WebAssembly.Memory;
+  mark(): Pointer;
+  reset(to: Pointer): void;
+  alloc(bytes: number): Pointer;
+  packWeights(row: Pointer, panels: number, d: number, d_in: number, w: Pointer): void;
+  packRows(x: Pointer, rows: number, d_in: number, out: Pointer, state: Pointer, perNorm: number, constant: number): void;
+  dense(x: Pointer, quads: number, w: Pointer, panels: number, d_in: number, bias: Pointer, z: Pointer, stride: number): void;
+  compact(z: Pointer, stride: number, rows: number, columns: number, first: number, threshold: Pointer, state: Pointer, counts: Pointer, out: Pointer): number;
+  collect(z: Pointer, stride: number, rows: number, columns: number, first: number, state: Pointer, keep: number, full: number, candidates: Pointer, capacity: number): void;
+  finish(rows: number, k: number, state: Pointer, candidates: Pointer, capacity: number, counts: Pointer, out: Pointer): number;
+  decode(offsets: Pointer, rows: number, features: Pointer, values: Pointer, w: Pointer, stride: number, bias: Pointer, y: Pointer): void;
+}
+
+/** One instance of the module: its kernels, and its memory as an arena of typed arrays. */
+export class Kernels {
+  readonly call: KernelExports;
+
+  constructor(module: WebAssembly.Module) {
+    this.call = new WebAssembly.Instance(module).exports as unknown as KernelExports;
+  }
+
+  /**
+   * Room for `bytes` bytes, 16-byte aligned, not initialised.
+   * @throws BackendError when the browser does not give the memory, or it would pass 4 GiB
+   */
+  alloc(bytes: number, what: string): Pointer {
+    // A 32-bit pointer comes back signed, and a size past 4 GiB would wrap.
+    const pointer = bytes < MEMORY_CEILING ? this.call.alloc(bytes) >>> 0 : 0;
+    if (pointer !== 0) return pointer;
+    const held = this.call.memory.buffer.byteLength;
+    throw new BackendError(`WASM: no memory for ${what}: ${mebibytes(bytes)} on top of ${mebibytes(held)}, of at most 4096 MiB`, {
+      hint: 'Use the WebGPU backend, or fewer threads (each holds the encoder).',
+    });
+  }
+
+  mark(): Pointer {
+    return this.call.mark() >>> 0;
+  }
+
+  reset(to: Pointer): void {
+    this.call.reset(to);
+  }
+
+  /** A view that is good until the next `alloc`. */
+  f32(pointer: Pointer, length: number): Float32Array {
+    return new Float32Array(this.call.memory.buffer, pointer, length);
+  }
+
+  /** A view that is good until the next `alloc`. */
+  u32(pointer: Pointer, length: number): Uint32Array {
+    return new Uint32Array(this.call.memory.buffer, pointer, length);
+  }
+}
+
+/** What a 32-bit memory can address. */
+export const MEMORY_CEILING = 2 ** 32;
+
+export function mebibytes(size: number): string {
+  return `${Math.ceil(size / 2 ** 20)} MiB`;
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/**
+ * Compiles the module, once per realm.
+ * @throws BackendError saying whether WebAssembly, its SIMD, or the page's permission is missing
+ */
+export function compileKernels(): Promise<WebAssembly.Module> {
+  compiled ??= compile().catch((error: unknown) => {
+    compiled = undefined;
+    throw error;
+  });
+  return compiled;
+}
+
+async function compile(): Promise<WebAssembly.Module> {
+  if (typeof WebAssembly === 'undefined') {
+    throw new BackendError('WebAssembly is switched off in this browser', { hint: "Lockdown modes do that; allow it for this site. Cards from a pack work without." });
+  }
+  if (!WebAssembly.validate(bytes)) {
+    throw new BackendError('This browser has no WebAssembly SIMD', { hint: 'It came with Chrome 91, Firefox 89, Safari 16.4, Node 16.4: update.' });
+  }
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    // The module is valid, so what refuses it is the page's policy.
+    throw new BackendError("The page's Content-Security-Policy does not let WebAssembly be compiled", {
+      hint: "Add 'wasm-unsafe-eval' to its script-src. Cards from a pack work without.",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * `node scripts/build-wasm.mjs [--force]`: compiles assembly/ to
+ * build/wasm/kernels.wasm with AssemblyScript. Does nothing when the module is
+ * newer than every source, this script and the compiler's version.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import asc from 'assemblyscript/asc';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = join(root, 'assembly');
+const output = join(root, 'build', 'wasm', 'kernels.wasm');
+/** The whole module, gzipped, in bytes. */
+const BUDGET = 8 * 1024;
+
+const inputs = [
+  ...readdirSync(folder).filter((name) => name.endsWith('.ts')).map((name) => join(folder, name)),
+  fileURLToPath(import.meta.url),
+  join(root, 'node_modules', 'assemblyscript', 'package.json'),
+];
+
+function isFresh() {
+  const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const built = time(output);
+  return built > 0 && inputs.every((path) => time(path) <= built);
+}
+
+async function build() {
+  mkdirSync(join(root, 'build', 'wasm'), { recursive: true });
+  // Under a name of our own first: two test runners may build at the same moment.
+  const temporary = `build/wasm/kernels.${process.pid}.tmp.wasm`;
+  const { error, stderr } = await asc.main(
+    [
+      'assembly/index.ts',
+      '--outFile', temporary,
+      '-O3',
+      '--noAssert',
+      '--enable', 'simd',
+      '--runtime', 'stub',
+      '--use', 'abort=',
+    ],
+    { baseDir: root },
+  );
+  if (error) {
+    process.stderr.write(String(stderr));
+    throw error;
+  }
+  const size = gzipSync(readFileSync(join(root, temporary)), { level: 9 }).length;
+  if (size > BUDGET) {
+    rmSync(join(root, temporary));
+    throw new Error(`kernels.wasm is ${size} bytes gzipped, the budget is ${BUDGET}`);
+  }
+  renameSync(join(root, temporary), output);
+  console.error(`saekit: built build/wasm/kernels.wasm, ${size} bytes gzipped`);
+}
+
+if (process.argv.includes('--force') || !isFresh()) await build();
