@@ -1,0 +1,100 @@
+/**
+ * Encoding any number of rows with a backend that takes `maxRows` at a time, and
+ * going on with another backend when the first is lost.
+ */
+import type { LoadedSae } from '../backend.js';
+import type { SparseCodes } from '../codes.js';
+import { BackendError } from '../errors.js';
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Codes of `rows` prepared rows, encoded in chunks of at most `loaded.maxRows`. */
+export async function encodeRows(loaded: LoadedSae, d_sae: number, xbar: Float32Array, rows: number, options: CallOptions = {}): Promise<SparseCodes> {
+  const d = rows === 0 ? 0 : xbar.length / rows;
+  const parts: SparseCodes[] = [];
+  for (let row = 0; row < rows; ) {
+    const count = Math.min(loaded.maxRows, rows - row);
+    parts.push(await loaded.encode(xbar.subarray(row * d, (row + count) * d), count, options));
+    row += count;
+  }
+  return joinCodes(parts, d_sae);
+}
+
+/** Codes below each other. */
+export function joinCodes(parts: readonly SparseCodes[], d_sae: number): SparseCodes {
+  const [first] = parts;
+  if (parts.length === 1 && first !== undefined) return first;
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const nnz = parts.reduce((sum, part) => sum + part.features.length, 0);
+  const codes = { offsets: new Uint32Array(rows + 1), features: new Uint32Array(nnz), values: new Float32Array(nnz) };
+  let row = 0;
+  let entry = 0;
+  let nearTies = 0;
+  for (const part of parts) {
+    for (let r = 1; r <= part.rows; r++) codes.offsets[row + r] = entry + (part.offsets[r] ?? 0);
+    codes.features.set(part.features, entry);
+    codes.values.set(part.values, entry);
+    row += part.rows;
+    entry += part.features.length;
+    nearTies += part.nearTies;
+  }
+  return { rows, d_sae, ...codes, nearTies };
+}
+
+/** Rows row .. row + count of codes. */
+function sliceCodes(codes: SparseCodes, row: number, count: number): SparseCodes {
+  const from = codes.offsets[row] ?? 0;
+  const to = codes.offsets[row + count] ?? 0;
+  const offsets = codes.offsets.slice(row, row + count + 1).map((offset) => offset - from);
+  return { rows: count, d_sae: codes.d_sae, offsets, features: codes.features.subarray(from, to), values: codes.values.subarray(from, to), nearTies: 0 };
+}
+
+/**
+ * A loaded SAE that repeats a call elsewhere when its backend fails (a lost
+ * device, no memory), and stays there. Calls depend on nothing but their
+ * arguments, so that nothing is counted twice.
+ *
+ * @param shape of the SAE
+ * @param fallback loads the SAE elsewhere; called once, at the first BackendError, with that error
+ */
+export function withFallback(first: LoadedSae, shape: { readonly d_sae: number; readonly d_out: number }, fallback: (error: BackendError) => Promise<LoadedSae>): LoadedSae {
+  let current = first;
+  let second: Promise<LoadedSae> | null = null;
+  const attempt = async <T>(work: (loaded: LoadedSae) => Promise<T>): Promise<T> => {
+    const used = current;
+    try {
+      return await work(used);
+    } catch (error) {
+      if (!(error instanceof BackendError) || used !== first) throw error;
+      second ??= fallback(error);
+      current = await second;
+      return work(current);
+    }
+  };
+  return {
+    get maxRows() {
+      return current.maxRows;
+    },
+    // The second backend may take fewer rows at a time than the first was given.
+    encode: (xbar, rows, options) => attempt((loaded) => (rows <= loaded.maxRows ? loaded.encode(xbar, rows, options) : encodeRows(loaded, shape.d_sae, xbar, rows, options))),
+    decode: (codes, options) => attempt((loaded) => decodeRows(loaded, codes, shape.d_out, options)),
+    dispose() {
+      first.dispose();
+      if (current !== first) current.dispose();
+    },
+  };
+}
+
+/** Decodes any number of rows, at most `maxRows` at a time. @returns [rows, d_out] */
+export async function decodeRows(loaded: LoadedSae, codes: SparseCodes, d_out: number, options: CallOptions = {}): Promise<Float32Array> {
+  if (codes.rows <= loaded.maxRows) return codes.rows === 0 ? new Float32Array(0) : loaded.decode(codes, options);
+  const y = new Float32Array(codes.rows * d_out);
+  for (let row = 0; row < codes.rows; ) {
+    const count = Math.min(loaded.maxRows, codes.rows - row);
+    y.set(await loaded.decode(sliceCodes(codes, row, count), options), row * d_out);
+    row += count;
+  }
+  return y;
+}
