@@ -1,6 +1,6 @@
 /**
  * One Parquet column of a pack, from bytes to values, on hyparquet's primitives
- * (Thrift, page headers, Snappy, plain, delta and byte-split values).
+ * (Thrift, page headers, plain, delta and byte-split values).
  *
  * hyparquet's own column reader trusts its input: a run length in a damaged page
  * can make it loop or allocate without end. A pack may come from anywhere, so
@@ -12,8 +12,8 @@ import { parquetHeader } from 'hyparquet/src/column.js';
 import { deltaBinaryUnpack } from 'hyparquet/src/delta.js';
 import { byteStreamSplit } from 'hyparquet/src/encoding.js';
 import { readPlain } from 'hyparquet/src/plain.js';
-import { snappyUncompress } from 'hyparquet/src/snappy.js';
 import type { DataReader, PageHeader } from 'hyparquet/src/types.js';
+import { gunzipPage } from './gunzip-page.js';
 import { PHYSICAL, type ParsedType } from './column-type.js';
 
 /** Most values (list elements count) that one page may hold. */
@@ -92,14 +92,6 @@ function takeBytes(reader: DataReader, length: number, end: number | null): Uint
   return bytes;
 }
 
-/** Snappy writes at most 64 bytes for each 2 that it reads: more was never compressed by it. */
-function uncompress(bytes: Uint8Array, length: number): Uint8Array {
-  if (!(length >= 0) || length > bytes.byteLength * 32 + 64) throw new Error(`a page that says it unpacks ${bytes.byteLength} bytes into ${length}`);
-  const page = new Uint8Array(length);
-  snappyUncompress(bytes, page);
-  return page;
-}
-
 const readerOf = (bytes: Uint8Array): DataReader => ({ view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 });
 
 function checkCount(count: number | undefined, what: string): number {
@@ -109,7 +101,7 @@ function checkCount(count: number | undefined, what: string): number {
 
 function readDictionary(header: PageHeader, body: Uint8Array, type: ParsedType): FlatValues {
   const count = checkCount(header.dictionary_page_header?.num_values, 'dictionary entries');
-  return plainValues(uncompress(body, header.uncompressed_page_size), count, type);
+  return plainValues(gunzipPage(body, header.uncompressed_page_size), count, type);
 }
 
 function readDataPage(header: PageHeader, body: Uint8Array, type: ParsedType, dictionary: FlatValues | null): Page {
@@ -125,7 +117,7 @@ function readDataPage(header: PageHeader, body: Uint8Array, type: ParsedType, di
   let filled = 0;
   for (let i = 0; i < count; i++) if (defined[i] === top) filled++;
   const data = body.subarray(levels);
-  const page = info.is_compressed === false ? data : uncompress(data, header.uncompressed_page_size - levels);
+  const page = info.is_compressed === false ? data : gunzipPage(data, header.uncompressed_page_size - levels);
   const values = readValues(page, info.encoding, filled, type, dictionary);
   if (type.list) return { rows, values: buildLists(values, defined, readRuns(repetition, 1, count), rows) };
   if (rows !== count) throw new Error(`${count} values in ${rows} rows`);

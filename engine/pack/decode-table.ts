@@ -55,6 +55,8 @@ export function decodeGroup(file: string, bytes: Uint8Array, columns: readonly T
 }
 
 const MAGIC = 0x31524150; // PAR1
+/** CompressionCodec of parquet.thrift. */
+const GZIP = 2;
 
 interface Chunk {
   readonly path: string;
@@ -80,7 +82,7 @@ function readFooter(bytes: Uint8Array): RowGroup[] {
     rows: count(group.field_3),
     chunks: listOf(group.field_1).map((column) => {
       const meta = (column.field_3 ?? {}) as Thrift;
-      if (meta.field_4 !== 1) throw new Error('a column that is not compressed by Snappy');
+      if (meta.field_4 !== GZIP) throw new Error('a column that is not compressed by gzip');
       const path = new TextDecoder().decode((meta.field_3 as Uint8Array[] | undefined)?.[0]);
       const start = meta.field_11 === undefined ? count(meta.field_9) : count(meta.field_11);
       const end = start + count(meta.field_7);

@@ -21,7 +21,7 @@ import { Sha256 } from './sha256.js';
  * small group wastes requests' bytes on dictionaries and grows index and footer,
  * a large one brings a card its neighbours' bytes.
  */
-export const CARD_GROUPS: Readonly<Record<string, number>> = { features: 64, histograms: 64, examples: 8, logits: 32 };
+export const CARD_GROUPS: Readonly<Record<string, number>> = { features: 32, histograms: 32, examples: 10, logits: 16 };
 
 /** The columns of summary.parquet, as far as features.parquet has them. */
 export const SUMMARY_COLUMNS = [
