@@ -2,7 +2,8 @@
  * From what a person writes (a path, a URL, a Blob, bytes) to a ByteSource or a
  * Folder. Which reader is used depends on the reference and the host:
  *
- *   http(s):, blob:, data:   HTTP Range, everywhere
+ *   http(s):                 HTTP Range, everywhere
+ *   blob:, data:             in memory already, everywhere
  *   file:, plain paths       node:fs in Node and Deno
  *   plain paths              in a page or worker: relative to its location
  *
@@ -11,7 +12,7 @@
 import { FormatError } from '../errors.js';
 import { bytesSource, type ByteSource } from './bytes.js';
 import { checkRange, messageOf, NotFoundError } from './checks.js';
-import { openUrl, type UrlOptions } from './url-source.js';
+import { fetchBlob, openUrl, type UrlOptions } from './url-source.js';
 
 /** Anything that bytes can be read from. */
 export type Ref = string | URL | Blob | Uint8Array | ByteSource;
@@ -92,7 +93,7 @@ export async function openRef(ref: Ref, options: UrlOptions = {}): Promise<ByteS
   const text = String(ref);
   if (text === '') throw new FormatError('an empty path was given where a file was expected');
   const url = urlOf(text);
-  if (url !== null) return openUrl(url, options);
+  if (url !== null) return /^(blob|data):/i.test(url) ? blobSource(await fetchBlob(url, options.signal)) : openUrl(url, options);
   return (await import('./file-source-node.js')).openFile(text);
 }
 

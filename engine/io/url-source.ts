@@ -1,5 +1,5 @@
 /**
- * Bytes behind a URL (http, https, blob, data), read by HTTP Range.
+ * Bytes behind a URL, read by HTTP Range.
  *
  * The first request is a ranged GET, whose Content-Range tells the length and
  * whose body is kept, so that a header at the front of a file costs nothing
@@ -86,6 +86,13 @@ export async function openUrl(url: string, options: UrlOptions = {}): Promise<By
   }
   if (head.byteLength !== Math.min(total, PROBE_BYTES)) throw lengthError(url, Math.min(total, PROBE_BYTES), head.byteLength);
   return rangedSource(url, total, head);
+}
+
+/** What a blob: or data: URL names: it is in memory already, and hosts disagree about ranges of it. @throws FormatError */
+export async function fetchBlob(url: string, signal: AbortSignal | undefined): Promise<Blob> {
+  const response = await request(url, signal ? { signal } : {});
+  if (!response.ok) throw statusError(url, response);
+  return new Blob([await body(url, response)]);
 }
 
 function lengthError(url: string, expected: number, got: number): FormatError {

@@ -7,7 +7,7 @@ import { NumericError, ShapeError } from '../errors.js';
 import { openTensor } from '../formats/tensor-file.js';
 import { firstNonFinite, show, type Tensor } from '../formats/tensor.js';
 import type { Ref } from '../io/open.js';
-import { prefetch } from './prefetch.js';
+import { contextBatches } from './prefetch.js';
 import type { ActivationSource } from './source.js';
 import { cut, layoutOf, loadTokens, type Layout, type TokenSource } from './tokens.js';
 
@@ -79,16 +79,12 @@ export async function fileSource(options: FileSourceOptions): Promise<Activation
       positions,
       hasTokens: ids !== null,
       provenance: { kind: 'file', activations: await acts.provenance(), tokens: ids === null ? null : await ids.provenance(), contexts, positions, d },
-      batches({ contextsPerBatch, signal }) {
-        const size = Math.max(1, Math.floor(contextsPerBatch));
-        const produce = async (index: number) => {
-          const start = index * size;
-          const end = Math.min(start + size, contexts);
+      ranges: true,
+      batches: (batchOptions) =>
+        contextBatches(batchOptions, contexts, async (start, end) => {
           const [x, batchIds] = await Promise.all([read(start, end), ids === null ? null : ids.ids(start * positions, end * positions)]);
           return { contexts: end - start, positions, x, tokens: batchIds };
-        };
-        return prefetch(Math.ceil(contexts / size), produce, signal);
-      },
+        }),
       close,
     };
   } catch (error) {

@@ -14,7 +14,7 @@ import { messageOf } from '../io/checks.js';
 import { labelOf, openRef, type Ref } from '../io/open.js';
 import { sha256Hex } from '../io/read.js';
 import { resolveOnnxRuntime, type OnnxRuntimeOptions, type ResolvedRuntime } from './onnx-runtime.js';
-import { prefetch } from './prefetch.js';
+import { contextBatches } from './prefetch.js';
 import type { ActivationSource } from './source.js';
 import { layoutOf, loadTokens, type TokenSource } from './tokens.js';
 
@@ -177,10 +177,8 @@ async function overModel(model: Model, file: Readonly<Record<string, unknown>>, 
     positions,
     hasTokens: true,
     provenance: { kind: 'model', model: file, hook: model.hook, tokens: await tokens.provenance(), runtime: model.runtime.description, contexts, positions, d },
-    batches({ contextsPerBatch, signal }) {
-      const size = Math.max(1, Math.floor(contextsPerBatch));
-      return prefetch(Math.ceil(contexts / size), (index, stopped) => produce(index * size, Math.min((index + 1) * size, contexts), stopped), signal);
-    },
+    ranges: true,
+    batches: (batchOptions) => contextBatches(batchOptions, contexts, produce),
     async close() {
       if (closed) return;
       closed = true;

@@ -2,6 +2,8 @@
  * Batches one ahead of their consumer: while one is worked on, the next is
  * made, and never more than that one. Aborting ends the wait at once.
  */
+import { UsageError } from '../errors.js';
+import type { BatchOptions } from './source.js';
 
 /** Rejects as soon as `signal` aborts, with its reason; otherwise settles as `promise` does. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -43,4 +45,19 @@ export async function* prefetch<T>(count: number, produce: (index: number, signa
   } finally {
     stopped.abort();
   }
+}
+
+/**
+ * `prefetch` over the contexts that `options` ask for.
+ * @param contexts how many the source has
+ * @param read makes the batch of the contexts start .. end - 1
+ * @throws UsageError when the range lies outside of the source
+ */
+export function contextBatches<T>(options: BatchOptions, contexts: number, read: (start: number, end: number, signal: AbortSignal) => Promise<T>): AsyncGenerator<T, void, undefined> {
+  const { start = 0, end = contexts } = options;
+  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start > end || end > contexts) {
+    throw new UsageError(`contexts ${start} to ${end} were asked for, the source has ${contexts}`);
+  }
+  const size = Math.max(1, Math.floor(options.contextsPerBatch));
+  return prefetch(Math.ceil((end - start) / size), (index, signal) => read(start + index * size, Math.min(start + (index + 1) * size, end), signal), options.signal);
 }
