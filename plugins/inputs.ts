@@ -1,0 +1,163 @@
+/**
+ * From the options of `analyze` and `encodeToFile` to an open SAE, source and
+ * backend: what is given is checked for sense first, what is loaded for fit after.
+ */
+import type { Backend, LoadedSae } from '../engine/backend.js';
+import { chooseBackend } from '../engine/choose-backend.js';
+import { BackendError, ShapeError, UsageError } from '../engine/errors.js';
+import { loadSae } from '../engine/formats/load-sae.js';
+import { loadUnembedding, type Unembedding } from '../engine/formats/unembedding.js';
+import type { ByteSource } from '../engine/io/bytes.js';
+import type { FolderRef, Ref } from '../engine/io/open.js';
+import { withFallback } from '../engine/run/encode-rows.js';
+import type { Sae } from '../engine/sae.js';
+import { fileSource } from '../engine/sources/file-source.js';
+import { modelSource } from '../engine/sources/model-source.js';
+import type { OnnxRuntimeOptions } from '../engine/sources/onnx-runtime.js';
+import type { ActivationSource } from '../engine/sources/source.js';
+import { loadTokenizer } from '../engine/tokenizer.js';
+
+/** Where weights and activations come from, and what computes. */
+export interface InputOptions {
+  /** A folder (path, URL, files in memory), or an SAE that is loaded already. */
+  readonly sae: FolderRef | Sae;
+  /** An ONNX model with its hooks as outputs; needs `tokens`. */
+  readonly model?: Ref | undefined;
+  /** The model's output, default the SAE's `hook_name`. */
+  readonly hook?: string | undefined;
+  /** Token ids, [contexts, positions]. */
+  readonly tokens?: Ref | undefined;
+  /** Activations from a file, [N, d] or [contexts, positions, d]. */
+  readonly acts?: Ref | undefined;
+  /** Activations from anywhere else. It stays the caller's to close. */
+  readonly source?: ActivationSource | undefined;
+  /** Positions of a context, where no file says. */
+  readonly contextSize?: number | undefined;
+  /** Default `auto`: WebGPU where there is a device, else WASM. */
+  readonly backend?: 'auto' | 'webgpu' | 'wasm' | undefined;
+  /** Threads of the WASM backend. */
+  readonly threads?: number | undefined;
+  /** ONNX runtime of `model`. */
+  readonly runtime?: OnnxRuntimeOptions['runtime'];
+  readonly ortUrl?: string | undefined;
+  readonly wasmPaths?: OnnxRuntimeOptions['wasmPaths'];
+}
+
+/** @throws UsageError unless there is exactly one origin of activations, with what it needs */
+export function checkInputs(options: InputOptions): void {
+  const origins = (['model', 'acts', 'source'] as const).filter((name) => options[name] !== undefined);
+  if (origins.length !== 1) {
+    throw new UsageError(origins.length === 0 ? 'no activations were given' : `${origins.join(' and ')} were given together`, {
+      hint: 'Give either a model with tokens (--model, --tokens), or activations from a file (--acts).',
+    });
+  }
+  if (options.model !== undefined && options.tokens === undefined) throw new UsageError('a model was given without tokens', { hint: 'Give token ids of shape [contexts, positions] (--tokens).' });
+  if (options.model === undefined && options.hook !== undefined) throw new UsageError('a hook was given without a model', { hint: 'The hook names an output of --model; activations from a file have none.' });
+  if (options.source !== undefined && options.tokens !== undefined) throw new UsageError('tokens were given beside a source, which brings its own');
+}
+
+/** The SAE. @throws what `loadSae` throws */
+export function openSae(sae: FolderRef | Sae): Promise<Sae> {
+  return isSae(sae) ? Promise.resolve(sae) : loadSae(sae);
+}
+
+function isSae(sae: FolderRef | Sae): sae is Sae {
+  return typeof sae === 'object' && 'architecture' in sae && 'W_enc' in sae && sae.W_enc instanceof Float32Array;
+}
+
+/** Opens the activations. @throws ShapeError when they are not as wide as the SAE's input; what the sources throw */
+export async function openSource(options: InputOptions, sae: Sae): Promise<ActivationSource> {
+  const source = await open(options, sae);
+  if (source.d === sae.d_in) return source;
+  if (source !== options.source) await source.close();
+  throw new ShapeError(`the activations have ${source.d} columns, the SAE ${JSON.stringify(sae.metadata.name)} takes d_in = ${sae.d_in}`, {
+    hint: sae.metadata.hook_name === null ? 'Are they from the model and hook that the SAE was trained on?' : `The SAE was trained on ${sae.metadata.hook_name}.`,
+  });
+}
+
+async function open(options: InputOptions, sae: Sae): Promise<ActivationSource> {
+  const { model, acts, tokens, source, contextSize, runtime, ortUrl, wasmPaths } = options;
+  if (source !== undefined) return source;
+  if (acts !== undefined) return fileSource({ acts, tokens, contextSize });
+  const hook = options.hook ?? sae.metadata.hook_name;
+  if (hook === null) throw new UsageError('the SAE does not say which hook it reads', { hint: "Name the model's output (--hook)." });
+  return modelSource({ model: model as Ref, tokens: tokens as Ref, hook, contextSize, runtime, ortUrl, wasmPaths });
+}
+
+/** @throws ShapeError when the matrix does not fit the decoder */
+export async function openUnembedding(ref: Ref | Unembedding | undefined, sae: Sae): Promise<Unembedding | null> {
+  if (ref === undefined) return null;
+  const unembed = isUnembedding(ref) ? ref : await loadUnembedding(ref);
+  if (unembed.d !== sae.d_out) {
+    throw new ShapeError(`the unembedding W_U is [${unembed.d}, ${unembed.vocabulary}], the SAE's decoder writes d_out = ${sae.d_out}`, { hint: 'They must belong to one model; an SAE on another space than the residual stream has no logit weights.' });
+  }
+  return unembed;
+}
+
+function isUnembedding(ref: Ref | Unembedding): ref is Unembedding {
+  return typeof ref === 'object' && 'W_U' in ref;
+}
+
+/** The text of token ids. */
+export async function openTokenText(ref: Ref | { text(id: number): string } | undefined): Promise<((id: number) => string) | null> {
+  if (ref === undefined) return null;
+  // A Blob has a text() too.
+  const tokenizer = typeof ref === 'object' && 'text' in ref && !(typeof Blob !== 'undefined' && ref instanceof Blob) ? (ref as { text(id: number): string }) : await loadTokenizer(ref as Ref | ByteSource);
+  return (id) => tokenizer.text(id);
+}
+
+/** A backend with the SAE in it. */
+export interface OpenBackend {
+  readonly loaded: LoadedSae;
+  /** Backends that were used, the last one last: `webgpu`, or `webgpu+wasm` where the first was lost. */
+  name(): string;
+  description(): string;
+  close(): Promise<void>;
+}
+
+/**
+ * Chooses a backend and loads the SAE. Under `auto`, a GPU that is too small or
+ * is lost on the way is replaced by WASM with a notice.
+ * @throws BackendError when there is none, or the one that was asked for fails
+ */
+export async function openBackend(options: Pick<InputOptions, 'backend' | 'threads'>, sae: Sae, notice: (text: string) => void, signal: AbortSignal | undefined): Promise<OpenBackend> {
+  const { backend: wanted = 'auto', threads } = options;
+  const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => chooseBackend({ backend: kind, notice, ...(threads === undefined ? {} : { threads }) });
+  const used: Backend[] = [];
+  const onWasm = async (error: BackendError): Promise<LoadedSae> => {
+    notice(`the GPU failed (${error.message}); going on with WASM`);
+    const wasm = await choose('wasm');
+    used.push(wasm);
+    return wasm.load(sae, { signal });
+  };
+  const close = async (): Promise<void> => {
+    for (const backend of used) await backend.dispose();
+  };
+  try {
+    const first = await choose(wanted);
+    used.push(first);
+    const mayFall = wanted === 'auto' && first.info.kind !== 'wasm';
+    let loaded: LoadedSae;
+    try {
+      loaded = await first.load(sae, { signal });
+      if (mayFall) loaded = withFallback(loaded, sae, onWasm);
+    } catch (error) {
+      if (!mayFall || !(error instanceof BackendError)) throw error;
+      used.splice(used.indexOf(first), 1);
+      await first.dispose();
+      loaded = await onWasm(error);
+    }
+    return {
+      loaded,
+      name: () => used.map(({ info }) => info.kind).join('+'),
+      description: () => used.map(({ info }) => info.description).join(', then '),
+      async close() {
+        loaded.dispose();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
