@@ -12,7 +12,7 @@ export async function packInMemory(options: SyntheticOptions, extra: Partial<Wri
 }
 
 export const textOf = (files: ReadonlyMap<string, Uint8Array>, path: string): string => new TextDecoder().decode(files.get(path));
-export const jsonOf = (files: ReadonlyMap<string, Uint8Array>, path: string): Record<string, never> => JSON.parse(textOf(files, path)) as Record<string, never>;
+export const jsonOf = (files: ReadonlyMap<string, Uint8Array>, path: string): Record<string, unknown> => JSON.parse(textOf(files, path)) as Record<string, unknown>;
 
 /** A copy with one file changed. */
 export function withFile(files: ReadonlyMap<string, Uint8Array>, path: string, content: Uint8Array | string | object | null): Map<string, Uint8Array> {
