@@ -36,18 +36,20 @@ interface Entry {
   readonly end: number;
 }
 
-/** Keys of the outermost JSON object, in order, duplicates kept: JSON.parse keeps only the last. */
+/** Keys of the outermost object of well-formed JSON, duplicates kept: JSON.parse keeps only the last. */
 function outerKeys(json: string): string[] {
   const keys: string[] = [];
-  const strings = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g;
   let depth = 0;
-  let last: string | null = null;
-  for (let match = strings.exec(json); match !== null; match = strings.exec(json)) {
-    const text = match[0];
-    if (text === '{' || text === '[') depth++;
-    else if (text === '}' || text === ']') depth--;
-    else if (text === ':' && depth === 1 && last !== null) keys.push(JSON.parse(last) as string);
-    last = text.startsWith('"') ? text : null;
+  let string: readonly [number, number] = [0, 0];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') {
+      const start = at++;
+      for (; json[at] !== '"'; at++) if (json[at] === '\\') at++;
+      string = [start, at + 1];
+    } else if (character === '{' || character === '[') depth++;
+    else if (character === '}' || character === ']') depth--;
+    else if (character === ':' && depth === 1) keys.push(JSON.parse(json.slice(...string)) as string);
   }
   return keys;
 }
