@@ -102,6 +102,12 @@ export function decodeState(bytes: Uint8Array, name = 'state'): StateValue {
   return restore(header, whole.subarray(dataAt), fail, 0);
 }
 
+/** Numbers that JSON cannot write. */
+const SPECIAL: ReadonlyMap<string, number> = new Map([['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity], ['-0', -0]]);
+
+/** For messages: scalars as they are, anything nested by its type alone. */
+const brief = (value: unknown): string => (typeof value === 'object' && value !== null ? 'an object' : (JSON.stringify(value) ?? 'nothing'));
+
 function restore(item: unknown, data: Uint8Array<ArrayBuffer>, fail: (what: string) => FormatError, depth: number): StateValue {
   if (depth > MAX_DEPTH) throw fail(`is nested deeper than ${MAX_DEPTH} levels`);
   if (item === null || typeof item === 'boolean' || typeof item === 'string' || typeof item === 'number') return item;
@@ -109,12 +115,12 @@ function restore(item: unknown, data: Uint8Array<ArrayBuffer>, fail: (what: stri
   const [kind, ...rest] = item as unknown[];
   switch (kind) {
     case 'n': {
-      const number = { NaN, Infinity, '-Infinity': -Infinity, '-0': -0 }[String(rest[0])];
-      if (number === undefined) throw fail(`its header holds the number ${JSON.stringify(rest[0])}`);
+      const number = typeof rest[0] === 'string' ? SPECIAL.get(rest[0]) : undefined;
+      if (number === undefined) throw fail(`its header holds the number ${brief(rest[0])}`);
       return number;
     }
     case 'b':
-      if (typeof rest[0] !== 'string' || !/^-?\d+$/.test(rest[0])) throw fail(`its header holds the bigint ${JSON.stringify(rest[0])}`);
+      if (typeof rest[0] !== 'string' || !/^-?\d+$/.test(rest[0])) throw fail(`its header holds the bigint ${brief(rest[0])}`);
       return BigInt(rest[0]);
     case 'l':
       return rest.map((entry) => restore(entry, data, fail, depth + 1));
@@ -129,14 +135,14 @@ function restore(item: unknown, data: Uint8Array<ArrayBuffer>, fail: (what: stri
     case 't': {
       const [type, offset, length] = rest;
       const Type = typeof type === 'string' && Object.hasOwn(ARRAYS, type) ? ARRAYS[type as ArrayName] : undefined;
-      if (Type === undefined) throw fail(`its header holds an array of type ${JSON.stringify(type)}`);
+      if (Type === undefined) throw fail(`its header holds an array of type ${brief(type)}`);
       if (!isIndex(offset) || !isIndex(length) || offset % 8 !== 0 || offset + length * Type.BYTES_PER_ELEMENT > data.length) {
-        throw fail(`an array of ${String(length)} ${String(type)} values at byte ${String(offset)} does not lie in its ${data.length} bytes of data`);
+        throw fail(`an array of ${brief(length)} ${brief(type)} values at byte ${brief(offset)} does not lie in its ${data.length} bytes of data`);
       }
       return new Type(data.slice(offset, offset + length * Type.BYTES_PER_ELEMENT).buffer);
     }
     default:
-      throw fail(`its header holds a value of kind ${JSON.stringify(kind)}`);
+      throw fail(`its header holds a value of kind ${brief(kind)}`);
   }
 }
 
