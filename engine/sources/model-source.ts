@@ -1,6 +1,6 @@
 /**
  * Activations of a language model that runs as they are read: an ONNX file with
- * its hooks as outputs, and token ids. Only the hook's output is fetched, batch
+ * its hooks as outputs, and token ids. Only what the hook needs is computed, batch
  * by batch, and nothing is stored.
  *
  * The model: one integer input of shape [batch, pos] (called `tokens`, or the
@@ -13,6 +13,7 @@ import { firstNonFinite, show } from '../formats/tensor.js';
 import { messageOf } from '../io/checks.js';
 import { labelOf, openRef, type Ref } from '../io/open.js';
 import { sha256Hex } from '../io/read.js';
+import { pruneToOutput } from './onnx-prune.js';
 import { resolveOnnxRuntime, type OnnxRuntimeOptions, type ResolvedRuntime } from './onnx-runtime.js';
 import { contextBatches } from './prefetch.js';
 import type { ActivationSource } from './source.js';
@@ -67,7 +68,7 @@ async function openModel(options: ModelSourceOptions): Promise<{ model: Model; p
   let session: Ort.InferenceSession;
   try {
     // Severity 4: what fails is raised here as an error, not printed by the runtime.
-    session = await runtime.ort.InferenceSession.create(bytes, { executionProviders: [...runtime.providers], graphOptimizationLevel: 'all', logSeverityLevel: 4 });
+    session = await runtime.ort.InferenceSession.create(pruneToOutput(bytes, options.hook) ?? bytes, { executionProviders: [...runtime.providers], graphOptimizationLevel: 'all', logSeverityLevel: 4 });
   } catch (cause) {
     throw new FormatError(`${source.name}: ${runtime.description} cannot load it as a model (${messageOf(cause)})`, {
       cause,
