@@ -79,7 +79,9 @@ function openWebWorker(url: string, events: ThreadEvents): Thread {
 
 async function openNodeWorker(url: string, events: ThreadEvents): Promise<Thread> {
   const { Worker: NodeWorker } = await import('node:worker_threads');
-  const worker = new NodeWorker(new URL(url), { name: WORKER_NAME, workerData: WORKER_NAME });
+  // A thread takes the process's flags, and ends at once on the one that is for `node -e` alone.
+  const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
+  const worker = new NodeWorker(new URL(url), { name: WORKER_NAME, workerData: WORKER_NAME, execArgv });
   worker.on('message', (reply: Reply) => events.reply(reply));
   worker.on('error', (cause) => events.lost(new BackendError(`WASM worker: ${cause.message}`, { cause })));
   worker.on('exit', (code) => events.lost(new BackendError(`WASM worker: ended with code ${code}`)));
