@@ -1,0 +1,62 @@
+/** The WASM backend in a page: goldens, oracle, module workers, and pages whose policy forbids some of it. */
+import { expect } from '@esm-bundle/chai';
+import { createWasmBackend } from '../../engine/wasm/backend.js';
+import { checkGoldenRf, checkGoldenStories, loadGoldenRf, loadGoldenStories } from '../shared/golden.js';
+import { assertCodesMatch, assertDecodeMatches, makeSae, randomRows } from '../shared/oracle.js';
+import type { WasmProbe } from '../support/wasm-probe.js';
+
+/** Opens a frame under a Content-Security-Policy, and waits for what it says. */
+function probe(policy: string): Promise<WasmProbe> {
+  const frame = document.createElement('iframe');
+  return new Promise<WasmProbe>((resolve) => {
+    addEventListener('message', (event: MessageEvent<WasmProbe>) => {
+      if (event.source === frame.contentWindow) resolve(event.data);
+    });
+    frame.srcdoc = `<!doctype html><meta http-equiv="Content-Security-Policy" content="${policy}"><script type="module" src="/test/support/wasm-probe.ts"></script>`;
+    document.body.append(frame);
+  }).finally(() => frame.remove());
+}
+
+describe('WASM backend', () => {
+  it('gives the golden results', async () => {
+    const backend = await createWasmBackend();
+    await checkGoldenRf(backend, await loadGoldenRf('/test/fixtures/rf-modulation-topk8/'));
+    await checkGoldenStories(backend, await loadGoldenStories('/examples/stories260k/sae/', '/test/fixtures/'));
+    await backend.dispose();
+  });
+
+  for (const architecture of ['standard', 'topk', 'jumprelu'] as const) {
+    it(`${architecture}: as the oracle, and the same bits from a worker`, async () => {
+      const [one, two] = await Promise.all([createWasmBackend(), createWasmBackend({ threads: 2 })]);
+      expect(two.info.details.threadsReason).to.equal(undefined);
+      expect(two.info.details.threads).to.equal(2);
+      const sae = makeSae({ architecture, d_in: 67, d_sae: 1001, k: 11, seed: 5 });
+      const [a, b] = await Promise.all([one.load(sae), two.load(sae)]);
+      const xbar = randomRows(601, 67, 6);
+      const codes = await b.encode(xbar, 601);
+      assertCodesMatch(sae, xbar, 601, codes);
+      expect(await a.encode(xbar, 601)).to.deep.equal(codes);
+      assertDecodeMatches(sae, codes, await b.decode(codes));
+      await Promise.all([one.dispose(), two.dispose()]);
+    });
+  }
+});
+
+describe('WASM backend under a Content-Security-Policy', () => {
+  it("with 'wasm-unsafe-eval' it has its threads", async () => {
+    const { threads, error, reason } = await probe("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'");
+    expect([threads, error, reason]).to.deep.equal([2, '', '']);
+  });
+
+  it("without it the error names what is missing", async () => {
+    const { error, hint } = await probe("default-src 'none'; script-src 'self'");
+    expect(error).to.match(/^BackendError: .*Content-Security-Policy/);
+    expect(hint).to.contain("'wasm-unsafe-eval'");
+  });
+
+  it('without workers it has one thread, and says why', async () => {
+    const { threads, error, reason } = await probe("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'");
+    expect([threads, error]).to.deep.equal([1, '']);
+    expect(reason).to.match(/^WASM worker: /);
+  });
+});
