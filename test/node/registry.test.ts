@@ -4,7 +4,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { UsageError } from '../../engine/errors.js';
 import { compareVersions, parseVersion, satisfies } from '../../plugins/semver.js';
-import { createRegistry, PluginRegistry, registry, RegistryEvent, type AnyPlugin, type Registration } from '../../plugins/registry.js';
+import { createRegistry, PluginRegistry, registry, type AnyPlugin, type Registration, type RegistryEvent } from '../../plugins/registry.js';
 import { resolveSettings, settingsJsonSchema } from '../../plugins/settings.js';
 import { API_VERSION, type AnalysisPlugin, type SettingsSchema } from '../../plugins/types.js';
 
