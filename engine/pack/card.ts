@@ -4,10 +4,10 @@
  * exist gives what is empty; what contradicts itself is an error.
  */
 import { FormatError } from '../errors.js';
+import { BIN_LIMIT, binEdge } from './bin-edge.js';
 import type { ColumnValues } from './decode-page.js';
 import type { DecodedTable } from './decode-table.js';
 import { FEATURE_CLASSES, type FeatureCard, type FeatureClass, type FeatureExample, type LogitWeights, type Manifest } from './schema.js';
-import { binEdge } from './bin-edge.js';
 
 /** The row groups that hold the feature; null where the pack has no such table. */
 export interface CardGroups {
@@ -127,6 +127,7 @@ function logHistogram(row: Row): FeatureCard['histogram'] {
   const counts = row.numbers('counts');
   if (counts.length === 0) return { edges: [], counts };
   const first = row.required('first_bin');
+  if (first < 0 || first + counts.length > BIN_LIMIT) row.fail('first_bin', `a bin from 0 to ${BIN_LIMIT - counts.length}`);
   return { edges: Array.from({ length: counts.length + 1 }, (_, i) => binEdge(first + i)), counts };
 }
 
