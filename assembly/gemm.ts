@@ -38,6 +38,71 @@ export function dense(x: usize, quads: u32, w: usize, panels: u32, d_in: u32, bi
   }
 }
 
+/**
+ * The same for a chunk of one row, where the weights are read once and reading
+ * them is what takes the time: 4 panels (32 features) at once, 8 accumulators.
+ *
+ * @param x [d_in][4] f32, a packed quad of which the first row counts
+ * @param z one row of panels * 8 f32
+ */
+export function denseRow(x: usize, w: usize, panels: u32, d_in: u32, bias: usize, z: usize): void {
+  const size = <usize>d_in << 5;
+  for (; panels >= 4; panels -= 4) {
+    strip(x, w, size, bias, z);
+    w += size << 2;
+    bias += 128;
+    z += 128;
+  }
+  for (; panels > 0; panels--) {
+    let z0 = v128.load(bias);
+    let z1 = v128.load(bias, 16);
+    let from = x;
+    for (const end = w + size; w < end; w += 32, from += 16) {
+      const value = v128.load32_splat(from);
+      z0 = f32x4.add(z0, f32x4.mul(value, v128.load(w)));
+      z1 = f32x4.add(z1, f32x4.mul(value, v128.load(w, 16)));
+    }
+    v128.store(z, z0);
+    v128.store(z, z1, 16);
+    bias += 32;
+    z += 32;
+  }
+}
+
+/** One row x 4 panels, each `size` bytes. */
+function strip(x: usize, w: usize, size: usize, bias: usize, z: usize): void {
+  let z00 = v128.load(bias);
+  let z01 = v128.load(bias, 16);
+  let z10 = v128.load(bias, 32);
+  let z11 = v128.load(bias, 48);
+  let z20 = v128.load(bias, 64);
+  let z21 = v128.load(bias, 80);
+  let z30 = v128.load(bias, 96);
+  let z31 = v128.load(bias, 112);
+  let w1 = w + size;
+  let w2 = w1 + size;
+  let w3 = w2 + size;
+  for (const end = w1; w < end; w += 32, w1 += 32, w2 += 32, w3 += 32, x += 16) {
+    const value = v128.load32_splat(x);
+    z00 = f32x4.add(z00, f32x4.mul(value, v128.load(w)));
+    z01 = f32x4.add(z01, f32x4.mul(value, v128.load(w, 16)));
+    z10 = f32x4.add(z10, f32x4.mul(value, v128.load(w1)));
+    z11 = f32x4.add(z11, f32x4.mul(value, v128.load(w1, 16)));
+    z20 = f32x4.add(z20, f32x4.mul(value, v128.load(w2)));
+    z21 = f32x4.add(z21, f32x4.mul(value, v128.load(w2, 16)));
+    z30 = f32x4.add(z30, f32x4.mul(value, v128.load(w3)));
+    z31 = f32x4.add(z31, f32x4.mul(value, v128.load(w3, 16)));
+  }
+  v128.store(z, z00);
+  v128.store(z, z01, 16);
+  v128.store(z, z10, 32);
+  v128.store(z, z11, 48);
+  v128.store(z, z20, 64);
+  v128.store(z, z21, 80);
+  v128.store(z, z30, 96);
+  v128.store(z, z31, 112);
+}
+
 /** One register tile: `to` = `start` + the products of `depth` dimensions. `skip` and `stride` are bytes from row to row. */
 function tile(x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usize, stride: usize): void {
   let from = start;

@@ -176,7 +176,10 @@ export class Encoder {
     const begin = block * BLOCK;
     const columns = Math.min(BLOCK, this.#panels * PANEL - begin);
     const w = this.#w + begin * this.#d_in * 4;
-    this.#kernels.call.dense(packed, Math.ceil(rows / 4), w, columns / PANEL, this.#d_in, this.#bias + begin * 4, tile, BLOCK * 4);
+    const bias = this.#bias + begin * 4;
+    const { call } = this.#kernels;
+    if (rows === 1) call.denseRow(packed, w, columns / PANEL, this.#d_in, bias, tile);
+    else call.dense(packed, Math.ceil(rows / 4), w, columns / PANEL, this.#d_in, bias, tile, BLOCK * 4);
     return { begin, columns };
   }
 

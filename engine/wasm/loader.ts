@@ -19,6 +19,7 @@ export interface KernelExports {
   packWeights(row: Pointer, panels: number, d: number, d_in: number, w: Pointer): void;
   packRows(x: Pointer, rows: number, d_in: number, out: Pointer, state: Pointer, perNorm: number, constant: number): void;
   dense(x: Pointer, quads: number, w: Pointer, panels: number, d_in: number, bias: Pointer, z: Pointer, stride: number): void;
+  denseRow(x: Pointer, w: Pointer, panels: number, d_in: number, bias: Pointer, z: Pointer): void;
   compact(z: Pointer, stride: number, rows: number, columns: number, first: number, threshold: Pointer, state: Pointer, counts: Pointer, out: Pointer): number;
   collect(z: Pointer, stride: number, rows: number, columns: number, first: number, state: Pointer, keep: number, full: number, candidates: Pointer, capacity: number): void;
   finish(rows: number, k: number, state: Pointer, candidates: Pointer, capacity: number, counts: Pointer, out: Pointer): number;

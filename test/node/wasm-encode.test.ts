@@ -172,6 +172,10 @@ describe('invariance, to the bit', () => {
       const xbar = randomRows(rows, d_in, 9);
       const loaded = await backend.load(sae);
       const whole = await loaded.encode(xbar, rows);
+      // Single rows have a kernel of their own.
+      for (const r of [0, 77, rows - 1]) {
+        assert.deepEqual(entries(await loaded.encode(xbar.slice(r * d_in, (r + 1) * d_in), 1)), entries(whole, r));
+      }
       await fc.assert(
         fc.asyncProperty(fc.uniqueArray(fc.integer({ min: 0, max: rows }), { maxLength: 6 }), async (cuts) => {
           const edges = [0, ...cuts.sort((a, b) => a - b), rows];
