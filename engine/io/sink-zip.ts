@@ -16,7 +16,6 @@ export function zipSink(name = 'pack.zip'): PackSink & { bytes(): Uint8Array } {
   let zip: Uint8Array | null = null;
   return {
     name,
-    // eslint-disable-next-line @typescript-eslint/require-await -- what is thrown must be a rejection
     async write(path, bytes) {
       state.requireOpen();
       checkPackPath(path);
@@ -24,7 +23,6 @@ export function zipSink(name = 'pack.zip'): PackSink & { bytes(): Uint8Array } {
       if (list === undefined) files.set(path, [bytes]);
       else list.push(bytes);
     },
-    // eslint-disable-next-line @typescript-eslint/require-await
     async commit() {
       state.close('committed');
       const pieces: Uint8Array[] = [];
@@ -42,7 +40,6 @@ export function zipSink(name = 'pack.zip'): PackSink & { bytes(): Uint8Array } {
       files.clear();
       zip = joinBytes(pieces);
     },
-    // eslint-disable-next-line @typescript-eslint/require-await
     async abort() {
       if (state.close('aborted')) files.clear();
     },

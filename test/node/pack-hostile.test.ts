@@ -8,7 +8,11 @@ import { decodeGroup } from '../../engine/pack/decode-table.js';
 import { gunzipPage } from '../../engine/pack/gunzip-page.js';
 import { openPack } from '../../engine/pack/reader.js';
 import type { Manifest, PackIndex } from '../../engine/pack/schema.js';
-import { jsonOf, packInMemory, withFile } from '../support/small-pack.js';
+import { memorySink } from '../../engine/io/sink.js';
+import { writePack } from '../../engine/pack/writer.js';
+import type { Column, ColumnType, Table } from '../../engine/run/table.js';
+import { jsonOf, packInMemory, tableOf, withFile } from '../support/small-pack.js';
+import { syntheticPack } from '../support/synthetic-pack.js';
 
 const FEATURES = 24;
 let files: Map<string, Uint8Array>;
@@ -228,4 +232,36 @@ test('inflating checks length and checksum', () => {
   }
   const bomb = gzipSync(new Uint8Array(50_000_000), { mtime: 0 });
   assert.throws(() => gunzipPage(bomb, 100));
+});
+
+test('tables that contradict themselves are refused', async () => {
+  const column = (name: string, type: ColumnType, data: unknown[]): Omit<Column, 'description'> => ({ name, type, data });
+  const input = syntheticPack({ features: 1, logits: false });
+  const max = input.featureColumns[1]?.columns.find(({ name }) => name === 'max')?.data[0];
+  assert.equal(typeof max, 'number');
+  const examples = (change: Partial<Record<string, unknown>>): Table => {
+    const row = { feature: 0, group: 0, rank: 0, context: 0, position: 2, value: 1, start: 1, tokens: ['a', 'b', 'c'], act_offsets: [1], act_values: [1], ...change };
+    const types: Record<string, ColumnType> = { feature: 'u32', group: 'u8', rank: 'u8', context: 'u32', position: 'u32', value: 'f32', start: 'u32', tokens: { list: 'string' }, act_offsets: { list: 'u8' }, act_values: { list: 'f32' } };
+    return tableOf('examples', Object.entries(row).map(([name, value]) => column(name, types[name] ?? 'u32', [value])));
+  };
+  const histogram = (first: number): Table => tableOf('histograms', [column('feature', 'u32', [0]), column('first_bin', 'i32', [first]), column('counts', { list: 'u64' }, [[1, 2]])]);
+  const cases: [Table, RegExp | null][] = [
+    [examples({}), null],
+    [examples({ position: 4 }), /column position has something else than a position inside the window/],
+    [examples({ position: 0 }), /column position/],
+    [examples({ act_offsets: [3] }), /column act_offsets/],
+    [examples({ act_values: [] }), /column act_values/],
+    [examples({ value: null }), /column value/],
+    [examples({ tokens: null }), /column act_offsets/],
+    [histogram(0xff * 16 - 2), null],
+    [histogram(0xff * 16 - 1), /column first_bin/],
+    [histogram(-1), /column first_bin/],
+  ];
+  for (const [table, message] of cases) {
+    const sink = memorySink();
+    await writePack({ ...input, tables: [{ plugin: `sae/${table.name}`, table }], sink });
+    const got = await readAll(sink.files);
+    if (message === null) assert.equal(got, null);
+    else assert.match(got ?? 'no error', message);
+  }
 });

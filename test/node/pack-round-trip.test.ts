@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { ShapeError, NumericError, UsageError } from '../../engine/errors.js';
 import { memorySink } from '../../engine/io/sink.js';
 import { openPack, tableRows } from '../../engine/pack/reader.js';
+import { Sha256 } from '../../engine/pack/sha256.js';
 import { featureColumnName, tableName, writePack } from '../../engine/pack/writer.js';
 import type { ColumnType, ScalarType, Table } from '../../engine/run/table.js';
 import { jsonOf, packInMemory, tableOf, textOf } from '../support/small-pack.js';
@@ -275,4 +276,14 @@ test('what does not fit is refused by name, and nothing is left', async () => {
     assert.equal(sink.files.size, 0);
     await assert.rejects(sink.write('x', new Uint8Array(1)), UsageError);
   }
+});
+
+test('SHA-256 over pieces of any size', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 130 }), (bytes, step) => {
+      const hash = new Sha256();
+      for (let at = 0; at < bytes.byteLength; at += step) hash.update(bytes.subarray(at, at + step));
+      assert.equal(hash.hex(), createHash('sha256').update(bytes).digest('hex'));
+    }),
+  );
 });
