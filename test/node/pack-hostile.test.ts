@@ -114,7 +114,7 @@ test('property: any bytes changed give an error that names something, or a pack 
     { numRuns: 600 },
   );
   // Most bytes are under a checksum or in a structure: most changes are found.
-  assert.ok(errors > 300, `${errors} of 600 were found`);
+  assert.ok(errors > 500, `${errors} of 600 were found`);
 });
 
 test('property: bits changed in compressed values never give other values', async () => {
