@@ -75,6 +75,7 @@ export async function runStream(options: RunOptions): Promise<RunTotals> {
   let tokens = 0;
   let nearTies = 0;
   let nnz = 0;
+  const breathe = breather();
   for await (const read of contextRange(source, first, end, contextsPerBatch, signal)) {
     signal?.throwIfAborted();
     checkBatch(read, source, context, end);
@@ -82,6 +83,7 @@ export async function runStream(options: RunOptions): Promise<RunTotals> {
     signal?.throwIfAborted();
     for (const accumulator of accumulators) {
       await accumulator.update(batch);
+      await breathe();
       signal?.throwIfAborted();
     }
     // A backend that fails in reconstruction() fails the run, even where an accumulator caught it.
@@ -95,6 +97,19 @@ export async function runStream(options: RunOptions): Promise<RunTotals> {
   }
   if (context !== end) throw new ShapeError(`the source ended after context ${context - 1}; it had announced ${source.contexts} contexts`);
   return { contexts: end - first, rows: (end - first) * source.positions, tokens, nearTies, nnz, seconds: meter.seconds() };
+}
+
+/** Milliseconds of work after which waiting events are let in. */
+const SLICE = 40;
+
+/** Promises alone let no event in: without a pause now and then, no abort would ever arrive, and no frame be drawn. */
+function breather(): () => Promise<void> {
+  let resumed = performance.now();
+  return async () => {
+    if (performance.now() - resumed < SLICE) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    resumed = performance.now();
+  };
 }
 
 function checkRange([first, end]: readonly [number, number], contexts: number): readonly [number, number] {

@@ -237,6 +237,15 @@ test('an abort is seen wherever it happens, and stops the source', async () => {
   await assert.rejects(integers(stream, 0, { signal: AbortSignal.abort() }), isAbort);
 });
 
+test('an abort that comes as an event is let in', async () => {
+  const stream = makeStream(20_000, 4, 5);
+  const controller = new AbortController();
+  const source = memorySource(stream);
+  setTimeout(() => controller.abort(), 10);
+  await assert.rejects(integers(stream, 0, { source, contextsPerBatch: 1, signal: controller.signal }), isAbort);
+  assert.ok(source.log.length < 20_000, `${source.log.length} steps`);
+});
+
 test('an accumulator that throws ends the run; a backend that fails in a reconstruction does so even when that is swallowed', async () => {
   const stream = makeStream(2, 3, 5);
   const source = memorySource(stream);
