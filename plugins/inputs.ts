@@ -115,14 +115,22 @@ export interface OpenBackend {
   close(): Promise<void>;
 }
 
+export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'threads'> {
+  readonly sae: Sae;
+  readonly notice: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** How a backend is had; default `chooseBackend`. */
+  readonly choose?: typeof chooseBackend | undefined;
+}
+
 /**
  * Chooses a backend and loads the SAE. Under `auto`, a GPU that is too small or
  * is lost on the way is replaced by WASM with a notice.
  * @throws BackendError when there is none, or the one that was asked for fails
  */
-export async function openBackend(options: Pick<InputOptions, 'backend' | 'threads'>, sae: Sae, notice: (text: string) => void, signal: AbortSignal | undefined): Promise<OpenBackend> {
-  const { backend: wanted = 'auto', threads } = options;
-  const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => chooseBackend({ backend: kind, notice, ...(threads === undefined ? {} : { threads }) });
+export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
+  const { backend: wanted = 'auto', threads, sae, notice, signal } = options;
+  const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads });
   const used: Backend[] = [];
   const onWasm = async (error: BackendError): Promise<LoadedSae> => {
     notice(`the GPU failed (${error.message}); going on with WASM`);
