@@ -1,0 +1,13 @@
+/**
+ * The built-in analyses, in the order of their columns in features.parquet.
+ * Manifests only: no analysis' code is loaded until a run creates it.
+ */
+import type { AnalysisPlugin } from '../types.js';
+import { activations } from './activations/index.js';
+import { density } from './density/index.js';
+import { examples } from './examples/index.js';
+import { logits } from './logits/index.js';
+import { reconstruction } from './reconstruction/index.js';
+import { weights } from './weights/index.js';
+
+export const builtins: readonly AnalysisPlugin[] = [density, activations, examples, weights, reconstruction, logits];

@@ -1,0 +1,122 @@
+/**
+ * Logit weights: the direct effect of each feature on the logits through the
+ * unembedding,
+ *
+ *   plain    L = W_dec[i] @ W_U                          what sae_vis and SAEDashboard show
+ *   normed   L = (W_dec[i] * final_norm_scale) @ W_U     with the scale of the final norm,
+ *                                                        which they leave out
+ *
+ * each shifted to median 0 over the vocabulary: softmax does not see a shift, and
+ * the sign of a logit weight then says which half of the vocabulary it is in.
+ * Summed in f64. Logits of a few features exist at a time, never d_sae x vocabulary.
+ */
+import { dotTile, packPanels, PANEL, panelBuffer } from '../../../engine/dot-tiles.js';
+import { ShapeError } from '../../../engine/errors.js';
+import type { Accumulator, AnalysisResult } from '../../../engine/run/accumulator.js';
+import type { Column } from '../../../engine/run/table.js';
+import { Pace } from '../../../engine/wasm/pace.js';
+import type { PluginContext, Unembedding } from '../../types.js';
+import { describe, HISTOGRAM_BINS, LISTED, type LogitSummary } from './summary.js';
+
+/** Logits that are held at a time: 4 Mi in f64 are 32 MiB. */
+const HELD_LOGITS = 1 << 22;
+/** Values of a packed block of W_U: 1 MiB. */
+const BLOCK_VALUES = 1 << 17;
+
+/** Summaries of all features for one variant. @param scale [d], multiplied into the rows; null for none */
+export async function logitSummaries(sae: PluginContext['sae'], unembed: Unembedding, scale: Float32Array | null, signal: AbortSignal | undefined): Promise<LogitSummary[]> {
+  const { d_sae, W_dec } = sae;
+  const { d, vocabulary, W_U } = unembed;
+  const pace = new Pace(signal);
+  const held = Math.max(PANEL, Math.min(256, Math.floor(HELD_LOGITS / vocabulary / PANEL) * PANEL));
+  const block = Math.max(PANEL, Math.min(256, Math.floor(BLOCK_VALUES / d / PANEL) * PANEL));
+  const rows = panelBuffer(held, d);
+  const columns = panelBuffer(block, d);
+  const logits = new Float64Array(held * vocabulary);
+  const scratch = new Float64Array(vocabulary);
+  const sums = new Float64Array(PANEL * PANEL);
+  const summaries: LogitSummary[] = [];
+  for (let first = 0; first < d_sae; first += held) {
+    const count = Math.min(held, d_sae - first);
+    packPanels(rows, count, d, (r, k) => (W_dec[(first + r) * d + k] as number) * (scale === null ? 1 : (scale[k] as number)));
+    for (let from = 0; from < vocabulary; from += block) {
+      const width = Math.min(block, vocabulary - from);
+      packPanels(columns, width, d, (v, k) => W_U[k * vocabulary + from + v] as number);
+      for (let i = 0; i < count; i += PANEL) {
+        for (let j = 0; j < width; j += PANEL) {
+          dotTile(rows, i * d, columns, j * d, d, sums);
+          store(logits, vocabulary, i, Math.min(PANEL, count - i), from + j, Math.min(PANEL, width - j), sums);
+        }
+        if (pace.isDue) await pace.pause();
+      }
+    }
+    for (let i = 0; i < count; i++) {
+      summaries.push(describe(logits.subarray(i * vocabulary, (i + 1) * vocabulary), scratch));
+      if (pace.isDue) await pace.pause();
+    }
+  }
+  return summaries;
+}
+
+function store(logits: Float64Array, vocabulary: number, row: number, rows: number, column: number, columns: number, sums: Float64Array): void {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) logits[(row + i) * vocabulary + column + j] = sums[i * PANEL + j] as number;
+  }
+}
+
+function variantColumns(prefix: 'plain' | 'normed', summaries: readonly LogitSummary[] | null, rows: number, text: (id: number) => string): Column[] {
+  const what = prefix === 'plain' ? 'W_dec[i] @ W_U' : '(W_dec[i] * final_norm_scale) @ W_U';
+  const missing = prefix === 'normed' && summaries === null ? ' Null: the unembedding has no final_norm_scale.' : '';
+  const each = (pick: (summary: LogitSummary) => unknown): unknown[] => (summaries === null ? Array<null>(rows).fill(null) : summaries.map(pick));
+  const column = (name: string, type: Column['type'], pick: (summary: LogitSummary) => unknown, description: string): Column => ({ name: `${prefix}_${name}`, type, data: each(pick), description: description + missing });
+  return (['top', 'bottom'] as const)
+    .flatMap((side) => {
+      const order = side === 'top' ? 'largest first' : 'smallest first';
+      return [
+        column(`${side}_ids`, { list: 'i32' }, (s) => s[side].ids, `Token ids of the ${LISTED} ${side === 'top' ? 'largest' : 'smallest'} logit weights ${what}, ${order} (ties: lowest id).`),
+        column(`${side}_tokens`, { list: 'string' }, (s) => s[side].ids.map(text), `Their texts; #id without a tokenizer.`),
+        column(`${side}_values`, { list: 'f32' }, (s) => s[side].values, `Their logit weights, shifted so that the median over the vocabulary is 0.`),
+      ];
+    })
+    .concat([
+      column('hist_low', 'f32', (s) => s.low, 'Lower edge of the histogram of shifted logit weights over the vocabulary: their minimum (where all are equal, 1/2 below).'),
+      column('hist_high', 'f32', (s) => s.high, 'Upper edge: their maximum (where all are equal, 1/2 above).'),
+      column('hist_counts', { list: 'u32' }, (s) => s.counts, `Tokens in ${HISTOGRAM_BINS} bins of equal width; the last one includes its upper edge.`),
+    ]);
+}
+
+async function analyse(ctx: PluginContext, unembed: Unembedding, signal: AbortSignal | undefined): Promise<AnalysisResult> {
+  const { sae, tokenText } = ctx;
+  const text = (id: number): string => (tokenText === null ? `#${id}` : tokenText(id));
+  const plain = await logitSummaries(sae, unembed, null, signal);
+  const normed = unembed.final_norm_scale === null ? null : await logitSummaries(sae, unembed, unembed.final_norm_scale, signal);
+  return {
+    tables: [
+      {
+        name: 'logits',
+        rows: sae.d_sae,
+        featuresPerGroup: 8,
+        columns: [
+          { name: 'feature', type: 'u32', data: Uint32Array.from({ length: sae.d_sae }, (_, i) => i), description: 'Index of the feature in the SAE.' },
+          ...variantColumns('plain', plain, sae.d_sae, text),
+          ...variantColumns('normed', normed, sae.d_sae, text),
+        ],
+      },
+    ],
+    summary: { vocabulary: unembed.vocabulary, variants: normed === null ? ['plain'] : ['plain', 'normed'] },
+  };
+}
+
+export function create(ctx: PluginContext): Accumulator {
+  const { sae, unembed } = ctx;
+  if (unembed === null) throw new ShapeError('logit weights need an unembedding matrix');
+  if (unembed.d !== sae.d_out) {
+    throw new ShapeError(`the unembedding takes ${unembed.d} dimensions, the SAE writes d_out = ${sae.d_out}`, { hint: 'Give the unembedding of the model that the SAE was trained on.' });
+  }
+  return {
+    update: () => undefined,
+    merge: () => undefined,
+    save: () => null,
+    finish: (signal) => analyse(ctx, unembed, signal),
+  };
+}
