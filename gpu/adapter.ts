@@ -46,15 +46,19 @@ export function detectRuntime(): RuntimeInfo {
   return { runtime: 'browser', description: navigator?.userAgent ?? 'unknown' };
 }
 
-/** What to do where there is no adapter. */
-export function remedy(runtime: Runtime): string {
+const DRIVER = 'Install the driver of the GPU (on Linux its Vulkan driver)';
+
+/** What to do in a runtime that lacks WebGPU itself, or an adapter. */
+export function remedy(runtime: Runtime, missing: 'webgpu' | 'adapter'): string {
   switch (runtime) {
     case 'deno':
-      return 'Install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers, or the vendor’s), or use --backend wasm.';
+      return missing === 'webgpu' ? 'Update Deno: 2 has WebGPU built in; or use --backend wasm.' : `${DRIVER}; or use --backend wasm.`;
     case 'node':
-      return 'Run `npm install webgpu` and install a Vulkan driver (on Linux); or run under Deno, which has WebGPU built in; or use --backend wasm.';
+      return missing === 'webgpu' ? 'Run `npm install webgpu`; or run under Deno, which has WebGPU built in; or use --backend wasm.' : `${DRIVER}; or use --backend wasm.`;
     case 'browser':
-      return 'Use a browser with WebGPU (Chrome or Edge 113, Firefox 141, Safari 26) on https: or localhost; on Linux, Chromium needs --enable-unsafe-webgpu --enable-features=Vulkan.';
+      return missing === 'webgpu'
+        ? 'Use a browser with WebGPU (Chrome or Edge 113, Firefox 141, Safari 26, or newer) and open the page by https: or from localhost.'
+        : `${DRIVER}. Chromium on Linux may need --enable-unsafe-webgpu --enable-features=Vulkan; chrome://gpu says why there is none.`;
   }
 }
 
@@ -70,10 +74,10 @@ export async function findGpu(): Promise<GPU> {
   const built = navigator?.gpu as GPU | undefined;
   if (built) return built;
   const { runtime, description } = detectRuntime();
-  if (runtime !== 'node') throw new BackendError(`${description} has no WebGPU`, { hint: remedy(runtime) });
+  if (runtime !== 'node') throw new BackendError(`${description} has no WebGPU`, { hint: remedy(runtime, 'webgpu') });
   dawn ??= startDawn().catch((cause: unknown) => {
     dawn = undefined;
-    throw new BackendError('Node has no WebGPU of its own, and the npm package `webgpu` cannot be loaded', { hint: remedy('node'), cause });
+    throw new BackendError('Node has no WebGPU of its own, and the npm package `webgpu` cannot be loaded', { hint: remedy('node', 'webgpu'), cause });
   });
   return dawn;
 }
@@ -97,9 +101,9 @@ export async function findAdapter(choice: AdapterChoice = {}): Promise<GPUAdapte
   try {
     adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   } catch (cause) {
-    throw new BackendError(`${description}: WebGPU gave no adapter`, { hint: remedy(runtime), cause });
+    throw new BackendError(`${description}: WebGPU gave no adapter`, { hint: remedy(runtime, 'adapter'), cause });
   }
-  if (adapter === null) throw new BackendError(`${description}: WebGPU is there, but it finds no adapter (no GPU, or no driver for it)`, { hint: remedy(runtime) });
+  if (adapter === null) throw new BackendError(`${description}: WebGPU is there, but it finds no adapter (no GPU, or no driver for it)`, { hint: remedy(runtime, 'adapter') });
   return adapter;
 }
 

@@ -17,7 +17,7 @@
 //
 // tie rule         of equal z, the lowest features
 // grid             one workgroup a row, in any two dimensions
-// workgroup memory 1,536 bytes; 13 barriers
+// workgroup memory 1,544 bytes; 13 barriers
 // numerics         integers only: exact, and the same on every device
 
 const THREADS = 64u;
@@ -39,6 +39,9 @@ struct Params {
 
 var<workgroup> bins: array<atomic<u32>, 256>;
 var<workgroup> found: array<vec2u, 64>;
+// What the walk found: the digits of the keep-th so far, and how many are needed of those that agree with them.
+var<workgroup> shared_kth: u32;
+var<workgroup> shared_need: u32;
 
 fn keyOf(bits: u32) -> u32 {
   let plain = select(bits, 0u, bits == 0x80000000u);
@@ -71,18 +74,24 @@ fn select_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) gro
       }
     }
     workgroupBarrier();
-    var digit = 255u;
-    loop {
-      let size = atomicLoad(&bins[digit]);
-      if (size >= need || digit == 0u) {
-        break;
+    // One thread walks: on software adapters, 64 walks cost as much as everything else.
+    if (thread == 0u) {
+      var digit = 255u;
+      loop {
+        let size = atomicLoad(&bins[digit]);
+        if (size >= need || digit == 0u) {
+          break;
+        }
+        need -= size;
+        digit--;
       }
-      need -= size;
-      digit--;
+      shared_kth = kth | (digit << shift);
+      shared_need = need;
     }
-    kth |= digit << shift;
-    known |= 255u << shift;
     workgroupBarrier();
+    kth = shared_kth;
+    need = shared_need;
+    known |= 255u << shift;
   }
 
   // `need` is now how many of those that equal the keep-th are selected.
