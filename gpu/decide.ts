@@ -62,6 +62,8 @@ export const SEGMENT = COLUMN_TILE;
 /** Run of kernels/scan.wgsl, and threads of a workgroup there, in count and in scatter. */
 export const RUN = 64;
 
+/** What a block of latents leaves behind besides 4 bytes a row and 8 an entry. */
+const HEAD_BYTES = 12;
 /** Pre-activations, bytes: more rows in one submission win nothing. */
 const SCRATCH = 128 * 2 ** 20;
 const MOST_ROWS = 16_384;
@@ -94,11 +96,13 @@ export function decide(shape: PlanShape, limits: PlanLimits, options: { software
     Math.max(1, Math.floor(tiles)) * ROW_TILE,
     Math.max(ROW_TILE, Math.floor(work / ROW_TILE) * ROW_TILE),
     MOST_ROWS,
+    // One readback takes the heads and, in the worst case, an entry for every latent.
+    Math.floor((limits.maxBufferSize - HEAD_BYTES * blocks.length) / (8 * d_sae + 4 * blocks.length)),
     // Folded grids of one workgroup a row, and of one thread a segment.
     grid * grid,
     Math.floor((RUN * grid * grid) / (stride / SEGMENT)),
   );
-  if (rows < 1) throw new BackendError(`WebGPU: a grid of ${grid} x ${grid} workgroups is too small for ${stride} latents`);
+  if (rows < 1) throw new BackendError(`WebGPU: not one row of ${d_sae} latents fits buffers of ${limits.maxBufferSize} bytes and grids of ${grid} x ${grid} workgroups`, { hint: 'Use --backend wasm.' });
 
   return { encode: { quads, blocks, rows }, decode: decideDecode(d_sae, d_out, bytes, grid) };
 }
