@@ -51,7 +51,8 @@ export { bytesSource, type ByteSource } from '../engine/io/bytes.js';
 
 // Packs
 export { directorySink, memorySink, type PackSink } from '../engine/io/sink.js';
-export { openPack, type Pack } from '../engine/pack/reader.js';
+export { zipSink } from '../engine/io/sink-zip.js';
+export { openPack, tableRows, type Pack, type PackSummary } from '../engine/pack/reader.js';
 export { writePack, type WritePackOptions } from '../engine/pack/writer.js';
 export { type FeatureCard, type FeatureClass, type Manifest } from '../engine/pack/schema.js';
 
