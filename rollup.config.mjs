@@ -4,6 +4,7 @@
  *   dist/components/*.js     elements, ES modules
  *   dist/cli.js              the program, for Node and Deno
  *   dist/saekit.js           everything a page needs in one minified file, for a <script type="module">
+ *   dist/browser/engine.js   engine and plugins with their dependencies, for workers: those have no import maps
  * Types are emitted by tsc (scripts/build.mjs).
  */
 import { readFile } from 'node:fs/promises';
@@ -21,8 +22,15 @@ const assets = {
   },
 };
 
+/** Modules for Node's file system are never reached in a page; left in, their `node:` imports would keep a bundle from loading. */
+const withoutNode = {
+  name: 'saekit-without-node',
+  resolveId: (id) => (id.endsWith('-node.js') ? '\0saekit-without-node' : null),
+  load: (id) => (id === '\0saekit-without-node' ? 'export {};' : null),
+};
+
 const typescript = () => esbuild({ target: 'es2022', tsconfig: 'tsconfig.json', sourceMap: true });
-const plugins = [assets, typescript(), nodeResolve({ exportConditions: ['browser'], browser: true })];
+const plugins = [withoutNode, assets, typescript(), nodeResolve({ exportConditions: ['browser'], browser: true })];
 /** Dependencies stay imports in the module builds: the user's bundler or Node finds them. */
 const external = (id) => !id.startsWith('.') && !id.startsWith('/') && !id.startsWith('\0');
 
@@ -42,5 +50,12 @@ export default [
     input: 'components/saekit.ts',
     plugins,
     output: { file: 'dist/saekit.js', format: 'es', sourcemap: true, inlineDynamicImports: true, plugins: [terser({ module: true })] },
+  },
+  {
+    input: { engine: 'plugins/index.ts' },
+    plugins,
+    external: (id) => id.startsWith('node:'),
+    // In chunks: a run loads the backend, the formats and the ONNX runtime that it uses.
+    output: { dir: 'dist/browser', format: 'es', sourcemap: true, chunkFileNames: ({ name }) => `${name.startsWith('_') ? 'core' : name}-[hash].js`, plugins: [terser({ module: true })] },
   },
 ];
