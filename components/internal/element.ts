@@ -1,13 +1,10 @@
-/** The base of every element: the shared look, and no decorators. */
-import { LitElement, type CSSResultGroup } from 'lit';
+/** What every element is: a Lit element in standard JavaScript, with the shared look. */
+import { LitElement } from 'lit';
 import { theme } from './theme.js';
 
-export class SaeElement extends LitElement {
-  /** First in an element's `styles`. */
-  static base: CSSResultGroup = theme;
-}
+export abstract class SaeElement extends LitElement {
+  /** To be the first of an element's `styles`. */
+  static base = theme;
 
-/** Defines an element unless the page has one of that name: two bundles on a page must not break each other, and the first wins. */
-export function defineElement(tag: string, element: CustomElementConstructor): void {
-  if (customElements.get(tag) === undefined) customElements.define(tag, element);
+  static override styles = [theme];
 }

@@ -1,41 +1,57 @@
 /**
- * The events by which elements, ours and others', share one selection. They
- * bubble and cross shadow roots, so that a dashboard hears them from anything
- * inside it.
+ * The events of all elements. They bubble and cross shadow boundaries, so that a
+ * page listens once, on an ancestor; none is fired for what the page itself sets.
+ *
+ * `sae-select` is the one protocol for linked selection, across elements of
+ * different authors: whoever lets features be chosen raises it, whoever holds
+ * several elements together listens and sets their properties.
  */
+import type { Pack } from '../../engine/pack/reader.js';
+
+/** What kind of element a selection came from; elements of other authors name their own. */
+export type SelectSource = 'card' | 'neighbour' | 'histogram' | 'table' | (string & {});
 
 export interface SaeSelectInit {
-  /** The features that were chosen; null takes a selection away. */
-  readonly features: readonly number[] | null;
+  /** One feature, to be opened. */
+  readonly feature?: number | null | undefined;
+  /** A set of features, to be marked or filtered by; null when a set was taken away. */
+  readonly features?: readonly number[] | null | undefined;
+  readonly source?: SelectSource | undefined;
+  /** The pack that the indices belong to, where it is open. */
+  readonly pack?: Pack | null | undefined;
 }
 
-/** `sae-select`: a person chose features. Cancelable: an element that would act on it itself (a lone card following its neighbour link) then does not. */
+/** Features were chosen by a person. `preventDefault()` keeps an element from following its own choice. */
 export class SaeSelectEvent extends Event {
-  static readonly type = 'sae-select';
+  /** The feature to open; null when the choice is a set. */
+  readonly feature: number | null;
+  /** All features of the choice, `[feature]` for a single one; null when the choice was taken away. */
   readonly features: readonly number[] | null;
+  readonly source: SelectSource;
+  readonly pack: Pack | null;
 
-  constructor({ features }: SaeSelectInit) {
-    super(SaeSelectEvent.type, { bubbles: true, composed: true, cancelable: true });
-    this.features = features;
+  constructor({ feature = null, features, source = '', pack = null }: SaeSelectInit) {
+    super('sae-select', { bubbles: true, composed: true, cancelable: true });
+    this.feature = feature;
+    this.features = features ?? (feature === null ? null : [feature]);
+    this.source = source;
+    this.pack = pack;
   }
 }
 
-/** `sae-load`: what the element shows is there. */
+/** An element shows what its `src` or its inline data said. */
 export class SaeLoadEvent extends Event {
-  static readonly type = 'sae-load';
-
   constructor() {
-    super(SaeLoadEvent.type, { bubbles: true, composed: true });
+    super('sae-load', { bubbles: true, composed: true });
   }
 }
 
-/** `sae-error`: it could not be had; the element shows why and offers to try again. */
+/** An element could not get what it shows; it says so itself, too. */
 export class SaeErrorEvent extends Event {
-  static readonly type = 'sae-error';
   readonly error: unknown;
 
   constructor(error: unknown) {
-    super(SaeErrorEvent.type, { bubbles: true, composed: true });
+    super('sae-error', { bubbles: true, composed: true });
     this.error = error;
   }
 }

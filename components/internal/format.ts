@@ -1,29 +1,46 @@
-/** Numbers as text: the same in every locale, with a true minus sign, short. */
+/**
+ * How numbers are written, the same in every element and for every reader: no
+ * locale, a true minus sign, thin spaces between thousands, powers of ten where
+ * zeros would have to be counted.
+ */
 
-const minus = (text: string): string => text.replace(/-/g, '−');
+const SUPERSCRIPT = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+const NONE = '–';
+
+const minus = (text: string): string => text.replace('-', '−');
 
 /** 406395 → `406 395`, with narrow no-break spaces. */
-export function formatCount(value: number): string {
-  return minus(String(value).replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f'));
+export function count(value: number): string {
+  return minus(String(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
-/** Four significant digits by default; powers of ten outside 0.001 to 99,999. Null is a dash. */
-export function formatNumber(value: number | null | undefined, digits = 4): string {
-  if (value === null || value === undefined || Number.isNaN(value)) return '–';
-  if (value === 0) return '0';
+/** `10⁻⁴`, `0.1`, `1`, `10`. */
+export function power(exponent: number): string {
+  if (exponent > -2 && exponent < 2) return String(10 ** exponent);
+  const digits = Array.from(String(Math.abs(exponent)), (digit) => SUPERSCRIPT[Number(digit)]).join('');
+  return `10${exponent < 0 ? '⁻' : ''}${digits}`;
+}
+
+/** With so many significant digits: `0.0123`, `−3.1`, `7.4 × 10⁻⁶`; a dash where there is no number. */
+export function figure(value: number | null, digits = 3): string {
+  if (value === null || !Number.isFinite(value)) return value === null || Number.isNaN(value) ? NONE : value > 0 ? '∞' : '−∞';
   const size = Math.abs(value);
-  if (size >= 1e-3 && size < 1e5) return minus(String(Number(value.toPrecision(digits))));
-  const [mantissa = '', exponent = ''] = value.toExponential(digits - 1).split('e');
-  return minus(`${Number(mantissa)}e${Number(exponent)}`);
+  if (size === 0) return '0';
+  if (size >= 0.000995 && size < 99950) return minus(String(Number(value.toPrecision(digits))));
+  const [mantissa, exponent] = value.toExponential(digits - 1).split('e') as [string, string];
+  const rounded = Number(mantissa);
+  return rounded === 1 ? power(Number(exponent)) : `${minus(String(rounded))} × ${power(Number(exponent))}`;
 }
 
-/** A density: percent from 0.01 % on, else a power of ten. */
-export function formatDensity(value: number): string {
-  return value >= 1e-4 ? `${formatNumber(value * 100, 3)} %` : formatNumber(value, 3);
+/** A density, or the edge of its interval: two digits, powers of ten below a hundredth. */
+export function density(value: number): string {
+  if (value >= 0.00995 || value === 0 || Number.isNaN(value)) return figure(value, 2);
+  const [mantissa, exponent] = value.toExponential(1).split('e') as [string, string];
+  return Number(mantissa) === 1 ? power(Number(exponent)) : `${Number(mantissa)} × ${power(Number(exponent))}`;
 }
 
-/** +1.23, −0.45 */
-export function formatSigned(value: number, decimals = 2): string {
-  const text = minus(value.toFixed(decimals));
-  return value > 0 ? `+${text}` : text;
+/** `+1.20`, `−0.05`, `0.00`. */
+export function signed(value: number, decimals = 2): string {
+  const text = Math.abs(value).toFixed(decimals);
+  return Number(text) === 0 ? text : `${value < 0 ? '−' : '+'}${text}`;
 }

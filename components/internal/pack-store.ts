@@ -1,20 +1,21 @@
 /**
- * How elements open packs. The reader is loaded when the first `src` is used, so
- * that a card with inline data does without it; it keeps one open pack per URL
- * for the whole page (engine/pack/reader.ts).
+ * The packs that are open in a page. The reader with its Parquet decoder comes
+ * when the first `src` is used, and not before: a page whose cards carry their
+ * data never loads it. The reader keeps one pack a URL.
  */
-import type { Pack } from '../../engine/pack/reader.js';
+import type { OpenPackOptions, Pack } from '../../engine/pack/reader.js';
 
-export type OpenPack = (src: string, options: { signal: AbortSignal }) => Promise<Pack>;
+/** Opens the pack at a URL; relative ones count from the document. */
+export type PackOpener = (src: string, options?: OpenPackOptions) => Promise<Pack>;
 
-const load: OpenPack = async (src, options) => (await import('../../engine/pack/reader.js')).openPack(src, options);
+const readPack: PackOpener = async (src, options) => (await import('../../engine/pack/reader.js')).openPack(src, options);
 
-let opener = load;
+let opener = readPack;
 
-/** Opens the pack at a URL, relative to the page. */
-export const openPackAt: OpenPack = (src, options) => opener(src, options);
+/** The open pack of a `src`. @throws what the reader throws: FormatError with what is wrong and a hint */
+export const openPack: PackOpener = (src, options) => opener(src, options);
 
-/** Replaces the opener, for tests and for pages that keep packs elsewhere; null restores it. */
-export function setPackOpener(replacement: OpenPack | null): void {
-  opener = replacement ?? load;
+/** Puts another way of opening packs in place, or the reader back; for tests and for pages with packs in other places. */
+export function usePackOpener(other: PackOpener | null): void {
+  opener = other ?? readPack;
 }

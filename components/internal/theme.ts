@@ -1,62 +1,61 @@
 /**
- * The look that all elements share: colours as custom properties with a light
- * and a dark default, chosen by the page's own `color-scheme` (light-dark()), so
- * that an element follows the page it is in. Public properties are `--sae-*`;
- * elements read the private `--_*`, so that a page overrides one thing at a time.
+ * The look that all elements share.
  *
- * Class colours keep at least 3:1 against the surface in both schemes and differ
- * in lightness as well as in hue; nothing is told by colour alone.
+ * A page changes it by custom properties `--sae-*`, on the element or anywhere
+ * above it. Style sheets here read private names `--_*`, each the public one or
+ * its default, so that a default never hides what an ancestor says. Light or dark
+ * follows the `color-scheme` that the element inherits from the page.
+ *
+ * Kept true (test/browser/theme.test.ts): text 4.5:1 and marks 3:1 on the
+ * surface in both schemes, text 4.5:1 on every step of the heat scale, and the
+ * class colours apart in lightness or hue under the three kinds of
+ * dichromacy. Class and activation are never told by colour alone.
  */
 import { css } from 'lit';
 
 export const theme = css`
   :host {
-    --_surface: var(--sae-surface, light-dark(#ffffff, #14161a));
-    --_raised: var(--sae-raised, light-dark(#f6f7f9, #1d2026));
-    --_text: var(--sae-text, light-dark(#1b1f24, #e7e9ec));
-    --_muted: var(--sae-muted, light-dark(#57606a, #a3acb8));
-    --_line: var(--sae-line, light-dark(#d9dee4, #343a43));
-    --_focus: var(--sae-focus, light-dark(#0a58ca, #7cb7ff));
-    --_link: var(--sae-link, light-dark(#0a4fa3, #86bdff));
-    --_accent: var(--sae-accent, light-dark(#b4510a, #f2a25c));
-    --_positive: var(--sae-positive, light-dark(#0b5fa5, #6fb6f2));
-    --_negative: var(--sae-negative, light-dark(#a8324a, #f08ba0));
-    --_error: var(--sae-error, light-dark(#a3262f, #ff9a9f));
-    --_dead: var(--sae-dead, light-dark(#656d76, #9aa4b0));
-    --_ultralow: var(--sae-ultralow, light-dark(#8e2a6b, #e58bc4));
-    --_rare: var(--sae-rare, light-dark(#b4510a, #f2a25c));
-    --_live: var(--sae-live, light-dark(#0b5fa5, #5fb0ee));
-    --_dense: var(--sae-dense, light-dark(#2f6b1a, #93cc6b));
-    --_mono: var(--sae-mono, ui-monospace, 'SF Mono', 'DejaVu Sans Mono', Menlo, Consolas, monospace);
+    --_ink: var(--sae-ink, light-dark(#1b1f23, #e4e6e9));
+    --_muted: var(--sae-muted, light-dark(#5a626a, #9fa6ae));
+    --_surface: var(--sae-surface, light-dark(#fff, #16181b));
+    --_sunken: var(--sae-sunken, light-dark(#f4f5f6, #1f2226));
+    --_line: var(--sae-line, light-dark(#dde0e3, #34393f));
+    --_accent: var(--sae-accent, light-dark(#2b628f, #8ab8e0));
+    --_heat: var(--sae-heat, light-dark(#f4a04a, #8f4d06));
+    --_error: var(--sae-error, light-dark(#a8321f, #f09482));
+    --_dead: var(--sae-dead, light-dark(#6d7278, #8f959c));
+    --_ultralow: var(--sae-ultralow, light-dark(#8d3a94, #c78ad0));
+    --_rare: var(--sae-rare, light-dark(#2467b8, #74a9ee));
+    --_live: var(--sae-live, light-dark(#0a7d62, #45bd99));
+    --_dense: var(--sae-dense, light-dark(#bc5410, #f08a4b));
+    --_mono: var(--sae-font-mono, ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace);
     --_radius: var(--sae-radius, 6px);
+    display: block;
     box-sizing: border-box;
-    color: var(--_text);
-    font-variant-numeric: tabular-nums;
+    color: var(--_ink);
+    font-family: var(--sae-font, inherit);
     line-height: 1.45;
+    text-align: start;
   }
-  :host([hidden]) {
-    display: none;
+  :host([hidden]),
+  [hidden] {
+    display: none !important;
   }
   *,
-  *::before,
-  *::after {
+  ::before,
+  ::after {
     box-sizing: inherit;
   }
-  a {
-    color: var(--_link);
-  }
-  button,
-  select,
-  input {
+  button {
     font: inherit;
     color: inherit;
+    cursor: pointer;
   }
   :focus-visible {
-    outline: 2px solid var(--_focus);
-    outline-offset: 1px;
-    border-radius: 2px;
+    outline: 2px solid var(--_accent);
+    outline-offset: 2px;
   }
-  .hidden {
+  .visually-hidden {
     position: absolute;
     inline-size: 1px;
     block-size: 1px;
@@ -64,33 +63,51 @@ export const theme = css`
     clip-path: inset(50%);
     white-space: nowrap;
   }
-  .dead {
-    --_class: var(--_dead);
+  .dead { --_class: var(--_dead); }
+  .ultralow { --_class: var(--_ultralow); }
+  .rare { --_class: var(--_rare); }
+  .live { --_class: var(--_live); }
+  .dense { --_class: var(--_dense); }
+  .mark {
+    opacity: 0.55;
   }
-  .ultralow {
-    --_class: var(--_ultralow);
+  .box {
+    border: 1px solid currentcolor;
+    border-radius: 2px;
+    padding-inline: 0.15em;
+    font-size: 0.72em;
+    vertical-align: 0.08em;
   }
-  .rare {
-    --_class: var(--_rare);
+  .notice {
+    margin: 0;
+    padding: 1rem 1.15rem;
+    color: var(--_muted);
   }
-  .live {
-    --_class: var(--_live);
+  .notice p {
+    margin: 0 0 0.4rem;
+    overflow-wrap: anywhere;
   }
-  .dense {
-    --_class: var(--_dense);
+  .what {
+    color: var(--_error);
+    font-weight: 600;
+  }
+  .retry {
+    margin-block-start: 0.3rem;
+    padding: 0.2rem 0.8rem;
+    border: 1px solid currentcolor;
+    border-radius: var(--_radius);
+    background: none;
+    color: var(--_ink);
   }
   @media (forced-colors: active) {
     :host {
-      --_surface: Canvas;
-      --_raised: Canvas;
-      --_text: CanvasText;
+      --_ink: CanvasText;
       --_muted: CanvasText;
-      --_line: CanvasText;
-      --_focus: Highlight;
-      --_link: LinkText;
+      --_surface: Canvas;
+      --_sunken: Canvas;
+      --_line: GrayText;
       --_accent: Highlight;
-      --_positive: CanvasText;
-      --_negative: CanvasText;
+      --_heat: CanvasText;
       --_error: CanvasText;
       --_dead: GrayText;
       --_ultralow: CanvasText;
@@ -98,10 +115,14 @@ export const theme = css`
       --_live: CanvasText;
       --_dense: CanvasText;
     }
+    .mark {
+      opacity: 1;
+    }
   }
   @media print {
     :host {
       color-scheme: light;
+      break-inside: avoid;
       print-color-adjust: exact;
     }
   }
