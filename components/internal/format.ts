@@ -10,37 +10,37 @@ const NONE = '–';
 const minus = (text: string): string => text.replace('-', '−');
 
 /** 406395 → `406 395`, with narrow no-break spaces. */
-export function count(value: number): string {
+export function formatCount(value: number): string {
   return minus(String(Math.round(value))).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
 /** `10⁻⁴`, `0.1`, `1`, `10`. */
-export function power(exponent: number): string {
+export function formatPower(exponent: number): string {
   if (exponent > -2 && exponent < 2) return String(10 ** exponent);
   const digits = Array.from(String(Math.abs(exponent)), (digit) => SUPERSCRIPT[Number(digit)]).join('');
   return `10${exponent < 0 ? '⁻' : ''}${digits}`;
 }
 
 /** With so many significant digits: `0.0123`, `−3.1`, `7.4 × 10⁻⁶`; a dash where there is no number. */
-export function figure(value: number | null, digits = 3): string {
+export function formatNumber(value: number | null, digits = 3): string {
   if (value === null || !Number.isFinite(value)) return value === null || Number.isNaN(value) ? NONE : value > 0 ? '∞' : '−∞';
   const size = Math.abs(value);
   if (size === 0) return '0';
   if (size >= 0.000995 && size < 99950) return minus(String(Number(value.toPrecision(digits))));
   const [mantissa, exponent] = value.toExponential(digits - 1).split('e') as [string, string];
   const rounded = Number(mantissa);
-  return rounded === 1 ? power(Number(exponent)) : `${minus(String(rounded))} × ${power(Number(exponent))}`;
+  return rounded === 1 ? formatPower(Number(exponent)) : `${minus(String(rounded))} × ${formatPower(Number(exponent))}`;
 }
 
 /** A density, or the edge of its interval: two digits, powers of ten below a hundredth. */
-export function density(value: number): string {
-  if (value >= 0.00995 || value === 0 || Number.isNaN(value)) return figure(value, 2);
+export function formatDensity(value: number): string {
+  if (value >= 0.00995 || value === 0 || Number.isNaN(value)) return formatNumber(value, 2);
   const [mantissa, exponent] = value.toExponential(1).split('e') as [string, string];
-  return Number(mantissa) === 1 ? power(Number(exponent)) : `${Number(mantissa)} × ${power(Number(exponent))}`;
+  return Number(mantissa) === 1 ? formatPower(Number(exponent)) : `${Number(mantissa)} × ${formatPower(Number(exponent))}`;
 }
 
 /** `+1.20`, `−0.05`, `0.00`. */
-export function signed(value: number, decimals = 2): string {
+export function formatSigned(value: number, decimals = 2): string {
   const text = Math.abs(value).toFixed(decimals);
   return Number(text) === 0 ? text : `${value < 0 ? '−' : '+'}${text}`;
 }

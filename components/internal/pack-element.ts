@@ -1,16 +1,21 @@
 /**
- * The base of elements that show something of a pack: they load it when they
- * come into view, show that they are loading in the space that they will need,
- * say what went wrong and offer to try again, and drop an answer that comes
- * after the question has changed.
+ * The base of elements that show something of a pack.
+ *
+ * Kept true: an element is in exactly one phase; it shows what was asked for
+ * last, however the answers arrive, and a request that nobody waits for any more
+ * is aborted; far from the viewport it asks for nothing (`loading="eager"` turns
+ * that off); while something new loads, the old stays, so that nothing jumps; its
+ * own content (the static form for readers without scripts) is seen until there
+ * is something better.
  */
 import { css, html, nothing, type CSSResultGroup, type PropertyValues, type TemplateResult } from 'lit';
 import type { Pack } from '../../engine/pack/reader.js';
 import { SaeElement } from './element.js';
 import { SaeErrorEvent, SaeLoadEvent } from './events.js';
-import { openPackAt } from './pack-store.js';
+import { openPack } from './pack-store.js';
 
-export type Phase = 'empty' | 'loading' | 'ready' | 'error';
+/** `empty`: nothing was asked for. Also a custom state, for style sheets: `sae-feature-card:state(error)`. */
+export type Phase = 'empty' | 'loading' | 'error' | 'ready';
 
 const styles = css`
   .state {
@@ -28,16 +33,15 @@ const styles = css`
     margin: 0;
     max-inline-size: 60ch;
   }
-  .state.error .what {
+  .what {
     color: var(--_error);
     font-weight: 600;
   }
   .state button {
     padding: 0.25rem 0.9rem;
-    border: 1px solid var(--_line);
+    border: 1px solid var(--_muted);
     border-radius: var(--_radius);
     background: var(--_raised);
-    cursor: pointer;
   }
   .bar {
     inline-size: 8rem;
@@ -64,7 +68,7 @@ const styles = css`
  * @typeParam T what the element shows
  * @attr src - folder of the pack, relative to the page
  * @attr loading - `lazy` (default) waits until the element is near the viewport, `eager` does not
- * @fires sae-load - what it shows is there
+ * @fires sae-load - what it shows has arrived
  * @fires sae-error - it could not be had; `error` says why
  */
 export abstract class PackElement<T> extends SaeElement {
@@ -84,14 +88,17 @@ export abstract class PackElement<T> extends SaeElement {
   declare pack: Pack | null;
 
   declare protected phase: Phase;
+  /** What is shown; while something new loads, still the old. */
   declare protected content: T | null;
   declare protected failure: unknown;
   /** The pack that `content` came from. */
   protected openPack: Pack | null = null;
 
-  #seen = false;
+  readonly #internals = this.attachInternals();
+  #near = false;
   #observer: IntersectionObserver | null = null;
-  #controller: AbortController | null = null;
+  #request: AbortController | null = null;
+  #asked: readonly unknown[] = [];
 
   constructor() {
     super();
@@ -106,11 +113,16 @@ export abstract class PackElement<T> extends SaeElement {
   /** Fetches what is shown. Called again whenever `requestKey` changes. */
   protected abstract fetchContent(pack: Pack, signal: AbortSignal): Promise<T>;
 
-  protected abstract renderContent(content: T): unknown;
+  protected abstract renderContent(content: T): TemplateResult;
 
   /** What the element needs besides the pack; null when it cannot ask yet. A change fetches anew. */
   protected requestKey(): unknown {
     return '';
+  }
+
+  /** What is to be shown without any pack; null without such. @throws what is wrong with it */
+  protected givenContent(): T | null {
+    return null;
   }
 
   /** Name of what is shown, for the loading and error views. */
@@ -118,118 +130,139 @@ export abstract class PackElement<T> extends SaeElement {
     return 'pack';
   }
 
+  /** Stands in the space that the content will need. */
+  protected renderLoading(): TemplateResult {
+    return html`<div class="state" part="loading"><span class="bar"></span><p>Loading ${this.subject} …</p></div>`;
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
-    if (this.loading === 'eager' || typeof IntersectionObserver === 'undefined') this.#seen = true;
-    if (!this.#seen) {
-      this.#observer = new IntersectionObserver(
-        (entries) => {
-          if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-          this.#see();
-        },
-        { rootMargin: '300px' },
-      );
+    if (!this.#near) {
+      this.#observer = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && this.#approach(), { rootMargin: '300px' });
       this.#observer.observe(this);
-    } else if (this.hasUpdated && this.phase === 'loading') this.#start();
+    }
+    // What was asked for when it left the page was aborted.
+    if (this.hasUpdated && this.phase === 'loading') this.retry();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#observer?.disconnect();
     this.#observer = null;
-    this.#controller?.abort();
-    this.#controller = null;
+    this.#request?.abort();
   }
 
-  #see(): void {
-    this.#seen = true;
+  #approach(): void {
     this.#observer?.disconnect();
     this.#observer = null;
-    if (this.phase === 'loading') this.#start();
+    this.#near = true;
+    if (this.phase === 'loading') this.retry();
   }
-
-  #source: unknown = undefined;
-  #key: unknown = undefined;
 
   protected override willUpdate(changed: PropertyValues): void {
-    super.willUpdate(changed);
-    if (changed.has('loading') && this.loading === 'eager' && !this.#seen) {
-      this.#seen = true;
-      this.#observer?.disconnect();
+    const { src, pack } = this;
+    const asked = [pack ?? src, this.requestKey()];
+    if (!this.hasUpdated || asked.some((part, i) => part !== this.#asked[i]) || (changed.has('loading') && this.phase === 'loading')) {
+      this.#asked = asked;
+      this.retry();
     }
-    const source = this.pack ?? this.src;
-    const key = source === null ? null : this.requestKey();
-    if (source === this.#source && key === this.#key) return;
-    this.#source = source;
-    this.#key = key;
-    this.#controller?.abort();
-    this.#controller = null;
-    this.failure = null;
-    if (source === null || key === null) {
-      this.content = this.openPack = null;
-      this.phase = 'empty';
-      return;
-    }
-    this.phase = 'loading';
-    if (this.#seen) this.#start();
   }
 
-  /** Asks again after a failure. */
+  /** Asks for what the properties say, anew: after a failure, or when the pack has changed where it lies. */
   retry(): void {
+    this.#request?.abort();
     this.failure = null;
-    this.phase = 'loading';
-    this.#start();
-  }
-
-  #start(): void {
-    this.#controller?.abort();
-    const controller = new AbortController();
-    this.#controller = controller;
-    void this.#load(controller);
-  }
-
-  async #load(controller: AbortController): Promise<void> {
-    const { signal } = controller;
-    const { pack: given, src } = this;
+    const source = this.pack ?? this.src;
+    const none = source === null || source === '' || this.requestKey() === null;
     try {
-      const pack = given ?? (await openPackAt(src ?? '', { signal }));
+      if (!this.#near && this.loading !== 'eager') {
+        const given = none ? this.givenContent() : null;
+        this.#enter(none && given === null ? 'empty' : 'loading');
+        return;
+      }
+      const given = this.givenContent();
+      if (given === null && !none) {
+        void this.#load(source);
+        return;
+      }
+      this.content = given;
+      this.openPack = null;
+      this.#enter(given === null ? 'empty' : 'ready');
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #load(source: Pack | string): Promise<void> {
+    const { signal } = (this.#request = new AbortController());
+    this.#enter('loading');
+    try {
+      const pack = typeof source === 'string' ? await openPack(source, { signal }) : source;
       signal.throwIfAborted();
       const content = await this.fetchContent(pack, signal);
       signal.throwIfAborted();
       this.openPack = pack;
       this.content = content;
-      this.phase = 'ready';
+      this.#enter('ready');
       await this.updateComplete;
-      if (!signal.aborted) this.dispatchEvent(new SaeLoadEvent());
+      if (!signal.aborted && this.phase === 'ready') this.dispatchEvent(new SaeLoadEvent());
     } catch (error) {
       // A newer question, or none: this answer is nobody's any more.
-      if (signal.aborted) return;
-      this.content = null;
-      this.failure = error;
-      this.phase = 'error';
-      this.dispatchEvent(new SaeErrorEvent(error));
+      if (!signal.aborted) this.#fail(error);
     }
   }
 
-  protected override render(): unknown {
-    // While the next content loads, the last one stays: no flash, no jump.
-    if (this.content !== null && this.phase !== 'error') return html`<div aria-busy=${this.phase === 'loading' ? 'true' : 'false'}>${this.renderContent(this.content)}</div>`;
-    if (this.phase === 'error') return this.#errorView();
-    if (this.phase === 'loading') return html`<div class="state" part="loading" role="status"><span class="bar"></span><p>Loading ${this.subject} …</p><slot></slot></div>`;
-    return html`<div class="state" part="empty"><slot><p>No pack: the element needs a <code>src</code>.</p></slot></div>`;
+  #fail(error: unknown): void {
+    this.content = this.openPack = null;
+    this.failure = error;
+    this.#enter('error');
+    this.dispatchEvent(new SaeErrorEvent(error));
   }
 
-  #errorView(): TemplateResult {
-    const { failure } = this;
-    const message = failure instanceof Error ? failure.message : String(failure);
-    const hint = failure instanceof Error && 'hint' in failure && typeof failure.hint === 'string' ? failure.hint : null;
+  #enter(phase: Phase): void {
+    this.phase = phase;
+    this.#internals.ariaBusy = String(phase === 'loading');
+    try {
+      this.#internals.states.clear();
+      this.#internals.states.add(phase);
+    } catch {
+      // Chromium before 125 knows states by dashed names only: there is no styling by phase.
+    }
+  }
+
+  /** True where the element has content of its own: more than white space and data. */
+  protected get hasOwnContent(): boolean {
+    return Array.from(this.childNodes).some((node) => (node instanceof Element ? !node.matches('script, style, template') : node.nodeType === Node.TEXT_NODE && node.nodeValue?.trim() !== ''));
+  }
+
+  protected override render(): unknown {
+    const { content, phase } = this;
+    let view: unknown = nothing;
+    if (content !== null) {
+      try {
+        view = this.renderContent(content);
+      } catch (error) {
+        // Content from a page may have any shape: what breaks on it is an error in this place, and only here.
+        queueMicrotask(() => this.#fail(error));
+      }
+    } else if (phase === 'error') view = this.#renderError();
+    else if (!this.hasOwnContent) view = phase === 'loading' ? this.renderLoading() : html`<div class="state" part="empty"><p>No ${this.subject}: the element needs a <code>src</code>.</p></div>`;
+    return html`${view}<slot ?hidden=${content !== null} @slotchange=${this.onSlotChange}></slot>`;
+  }
+
+  /** The element's own content has changed. */
+  protected onSlotChange(): void {
+    if (this.content === null) this.requestUpdate();
+  }
+
+  #renderError(): TemplateResult {
+    const { message, hint } = Object(this.failure) as { readonly message?: unknown; readonly hint?: unknown };
     return html`
       <div class="state error" part="error" role="alert">
         <p class="what">Cannot show ${this.subject}</p>
-        <p>${message}</p>
-        ${hint === null ? nothing : html`<p>${hint}</p>`}
-        <button type="button" @click=${() => this.retry()}>Try again</button>
-        <slot></slot>
+        <p>${String(message ?? this.failure)}</p>
+        ${typeof hint === 'string' ? html`<p>${hint}</p>` : nothing}
+        <button type="button" part="retry" @click=${this.retry}>Try again</button>
       </div>
     `;
   }

@@ -18,6 +18,7 @@ export const theme = css`
     --_ink: var(--sae-ink, light-dark(#1b1f23, #e4e6e9));
     --_muted: var(--sae-muted, light-dark(#5a626a, #9fa6ae));
     --_surface: var(--sae-surface, light-dark(#fff, #16181b));
+    --_raised: var(--sae-raised, light-dark(#fff, #23272c));
     --_sunken: var(--sae-sunken, light-dark(#f4f5f6, #1f2226));
     --_line: var(--sae-line, light-dark(#dde0e3, #34393f));
     --_accent: var(--sae-accent, light-dark(#2b628f, #8ab8e0));
@@ -78,32 +79,12 @@ export const theme = css`
     font-size: 0.72em;
     vertical-align: 0.08em;
   }
-  .notice {
-    margin: 0;
-    padding: 1rem 1.15rem;
-    color: var(--_muted);
-  }
-  .notice p {
-    margin: 0 0 0.4rem;
-    overflow-wrap: anywhere;
-  }
-  .what {
-    color: var(--_error);
-    font-weight: 600;
-  }
-  .retry {
-    margin-block-start: 0.3rem;
-    padding: 0.2rem 0.8rem;
-    border: 1px solid currentcolor;
-    border-radius: var(--_radius);
-    background: none;
-    color: var(--_ink);
-  }
   @media (forced-colors: active) {
     :host {
       --_ink: CanvasText;
       --_muted: CanvasText;
       --_surface: Canvas;
+      --_raised: ButtonFace;
       --_sunken: Canvas;
       --_line: GrayText;
       --_accent: Highlight;
