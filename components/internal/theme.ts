@@ -15,13 +15,14 @@ import { css } from 'lit';
 
 export const theme = css`
   :host {
-    --_ink: var(--sae-ink, light-dark(#1b1f23, #e4e6e9));
+    --_text: var(--sae-text, light-dark(#1b1f23, #e4e6e9));
     --_muted: var(--sae-muted, light-dark(#5a626a, #9fa6ae));
     --_surface: var(--sae-surface, light-dark(#fff, #16181b));
     --_raised: var(--sae-raised, light-dark(#fff, #23272c));
     --_sunken: var(--sae-sunken, light-dark(#f4f5f6, #1f2226));
     --_line: var(--sae-line, light-dark(#dde0e3, #34393f));
     --_accent: var(--sae-accent, light-dark(#2b628f, #8ab8e0));
+    --_focus: var(--sae-focus, var(--_accent));
     --_heat: var(--sae-heat, light-dark(#f4a04a, #8f4d06));
     --_error: var(--sae-error, light-dark(#a8321f, #f09482));
     --_dead: var(--sae-dead, light-dark(#6d7278, #8f959c));
@@ -33,7 +34,7 @@ export const theme = css`
     --_radius: var(--sae-radius, 6px);
     display: block;
     box-sizing: border-box;
-    color: var(--_ink);
+    color: var(--_text);
     font-family: var(--sae-font, inherit);
     line-height: 1.45;
     text-align: start;
@@ -53,7 +54,7 @@ export const theme = css`
     cursor: pointer;
   }
   :focus-visible {
-    outline: 2px solid var(--_accent);
+    outline: 2px solid var(--_focus);
     outline-offset: 2px;
   }
   .visually-hidden {
@@ -81,7 +82,7 @@ export const theme = css`
   }
   @media (forced-colors: active) {
     :host {
-      --_ink: CanvasText;
+      --_text: CanvasText;
       --_muted: CanvasText;
       --_surface: Canvas;
       --_raised: ButtonFace;
