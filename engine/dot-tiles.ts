@@ -16,16 +16,26 @@ export function panelBuffer(rows: number, d: number): Float64Array {
   return new Float64Array(Math.ceil(rows / PANEL) * PANEL * d);
 }
 
-/**
- * Packs rows; those that fill up the last panel are zeros.
- * @param element the k-th element of the r-th row to pack
- */
-export function packPanels(panels: Float64Array, rows: number, d: number, element: (r: number, k: number) => number): void {
+/** Rows in an array: element k of row r is `data[start + r * rowStride + k * stride]`, times `scale[k]` where there is one. */
+export interface StridedRows {
+  readonly data: Float32Array;
+  readonly start: number;
+  readonly rowStride: number;
+  readonly stride: number;
+  readonly scale?: Float32Array | null;
+}
+
+/** Packs rows of width d; those that fill up the last panel are zeros. */
+export function packPanels(panels: Float64Array, rows: number, d: number, { data, start, rowStride, stride, scale = null }: StridedRows): void {
   const whole = Math.ceil(rows / PANEL) * PANEL;
-  for (let first = 0; first < whole; first += PANEL) {
-    for (let k = 0; k < d; k++) {
-      const at = first * d + k * PANEL;
-      for (let r = 0; r < PANEL; r++) panels[at + r] = first + r < rows ? element(first + r, k) : 0;
+  panels.fill(0, rows * d - (rows % PANEL) * d, whole * d);
+  // The inner loop goes along memory.
+  const [outer, inner] = stride <= rowStride ? [rows, d] : [d, rows];
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      const [r, k] = stride <= rowStride ? [o, i] : [i, o];
+      const value = data[start + r * rowStride + k * stride] as number;
+      panels[(r - (r % 4)) * d + k * 4 + (r % 4)] = scale === null ? value : value * (scale[k] as number);
     }
   }
 }
@@ -39,7 +49,8 @@ export function dotTile(a: Float64Array, atA: number, b: Float64Array, atB: numb
   let s10 = 0, s11 = 0, s12 = 0, s13 = 0; // prettier-ignore
   let s20 = 0, s21 = 0, s22 = 0, s23 = 0; // prettier-ignore
   let s30 = 0, s31 = 0, s32 = 0, s33 = 0; // prettier-ignore
-  for (let end = atA + d * PANEL; atA < end; atA += PANEL, atB += PANEL) {
+  // The literal, not PANEL: V8 would load a module's constant in every round.
+  for (let end = atA + d * 4; atA < end; atA += 4, atB += 4) {
     const b0 = b[atB] as number;
     const b1 = b[atB + 1] as number;
     const b2 = b[atB + 2] as number;

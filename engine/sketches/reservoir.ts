@@ -59,7 +59,7 @@ interface Buckets {
   exponent: number;
   /** [64] how many firings fell into each, counted to k + 1: more than k means that some were dropped. */
   readonly seen: Uint8Array;
-  /** [64] hash of the last kept item where the bucket is full, 2^32 - 1 elsewhere. */
+  /** [64] hash of the last kept item, where the bucket is full. */
   readonly limits: Uint32Array;
   /** Kept items, bucket by bucket, in each by ascending key. */
   items: Uint32Array;
@@ -88,7 +88,7 @@ export class Reservoirs {
 
   /** Counts a firing. @returns true when it is to be kept: `insert` it then, before the next `offer`. */
   offer(feature: number, value: number, hash: number, context: number, position: number): boolean {
-    const buckets = (this.#buckets[feature] ??= { exponent: exponentAbove(value), seen: new Uint8Array(BUCKETS), limits: new Uint32Array(BUCKETS).fill(0xffffffff), items: new Uint32Array(8), length: 0 });
+    const buckets = (this.#buckets[feature] ??= { exponent: exponentAbove(value), seen: new Uint8Array(BUCKETS), limits: new Uint32Array(BUCKETS), items: new Uint32Array(8), length: 0 });
     const exponent = exponentAbove(value);
     if (exponent > buckets.exponent) this.#widen(buckets, exponent);
     const bucket = bucketOf(value, buckets.exponent);
@@ -205,7 +205,6 @@ export class Reservoirs {
     const items = buckets.items.slice(0, buckets.length);
     buckets.exponent = exponent;
     buckets.seen.fill(0);
-    buckets.limits.fill(0xffffffff);
     buckets.length = 0;
     let read = 0;
     for (let bucket = 0; bucket < BUCKETS; ) {

@@ -51,6 +51,14 @@ describe('sae/density', () => {
     assert.deepEqual(numbersOf(await accumulator.finish(), 'count'), [2 ** 33 + 3]);
   });
 
+  it('classes features by their exact densities', async () => {
+    const accumulator = await analysisOf(density, makeStream({ contexts: 1, positions: 1, d_sae: 7, seed: 1, density: 0 })).create();
+    accumulator.merge({ tokens: 1e9, counts: Float64Array.of(0, 1, 999, 1000, 100_000, 1e8, 1e8 + 1) });
+    const result = await accumulator.finish();
+    assert.deepEqual(Array.from(columnOf(result, 'class').data), ['dead', 'ultralow', 'ultralow', 'rare', 'live', 'live', 'dense']);
+    assert.deepEqual(result.summary, { classes: { dead: 1, ultralow: 2, rare: 1, live: 2, dense: 1 }, tokens: 1e9, floor: 3e-9 });
+  });
+
   it('finds the density Q(-m/s) of a planted Gaussian, within the exact binomial interval at 99.9 %', async () => {
     const rows = 20_000;
     const next = gaussian(2024);

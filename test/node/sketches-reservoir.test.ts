@@ -6,7 +6,7 @@ import { hash32 } from '../../engine/random.js';
 import { BUCKETS, exponentAbove, Reservoirs, type HashedKeys } from '../../engine/sketches/reservoir.js';
 import { TopK } from '../../engine/sketches/top-k.js';
 import { popcount, WindowStore } from '../../engine/sketches/window-store.js';
-import { gaussian } from '../shared/random.js';
+import { gaussian, uniform } from '../shared/random.js';
 
 interface Item {
   readonly value: number;
@@ -105,6 +105,31 @@ describe('reservoirs of intervals', () => {
     assert.ok(complete / full > 0.97, `only ${complete} of ${full} samples`);
   });
 
+  it('gives a prefix also where a crowd at an edge hides firings of the interval', () => {
+    let short = 0;
+    const shape = fc.record({ seed: fc.nat(1e6), edge: fc.integer({ min: 1, max: 9 }), crowd: fc.integer({ min: 6, max: 400 }), inside: fc.integer({ min: 1, max: 40 }) });
+    fc.assert(
+      fc.property(shape, ({ seed, edge, crowd, inside }) => {
+        // Up to 400 firings just below an edge, a few just above it and in the rest of the interval.
+        const next = uniform(seed);
+        const value = (i: number): number => (i === 0 ? 0.9999 : 0.09999 * edge + (i <= crowd ? -0.002 * next() : i % 2 === 0 ? 0.002 * next() : 0.09 * next()));
+        const stream = Array.from({ length: 1 + crowd + inside }, (_, i) => ({ value: Math.fround(value(i)), hash: hash32(seed, i), context: i, position: 0 }));
+        const items = new Items();
+        const reservoirs = new Reservoirs(1, 5, items, items.release);
+        offerAll(reservoirs, items, stream);
+        for (const [low, high] of intervals(Math.max(...stream.map(({ value: v }) => v)))) {
+          const truth = stream.filter(({ value: v }) => v >= low && v < high).sort(byKey).slice(0, 5);
+          const got = reservoirs.sample(0, low, high).map((item) => items.all[item]);
+          assert.deepEqual(got, truth.slice(0, got.length));
+          if (got.length < truth.length) short++;
+        }
+      }),
+      { numRuns: 200 },
+    );
+    // Else this test would hold without the rule that it is about.
+    assert.ok(short > 20, `${short} short samples`);
+  });
+
   it('merges shards to the state of one pass', () => {
     const shape = fc.record({ count: fc.integer({ min: 1, max: 600 }), seed: fc.nat(1e6), shards: fc.integer({ min: 1, max: 4 }) });
     fc.assert(
@@ -132,34 +157,57 @@ describe('reservoirs of intervals', () => {
     );
   });
 
-  it('is uniform over the firings of an interval: chi-square over 3,000 seeds', () => {
-    // Values that fill the cut buckets unevenly; the interval holds 24 of 140 firings.
-    const values = Array.from({ length: 140 }, (_, i) => Math.fround(0.999 * ((i + 1) / 140) ** 1.3));
+  /** Chi-square of counts that should be equal, and its 99.9 % quantile (Wilson-Hilferty). */
+  function chiSquare(counts: readonly number[]): { chi2: number; limit: number } {
+    const expected = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+    const f = counts.length - 1;
+    return { chi2: counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0), limit: f * (1 - 2 / (9 * f) + 3.09 * Math.sqrt(2 / (9 * f))) ** 3 };
+  }
+
+  /** Samples of [0.4, 0.5) of the maximum over many seeds, as indices into `values`. */
+  function* samples(values: readonly number[], seeds: number): Generator<number[]> {
     const max = Math.max(...values);
-    const [low, high] = [0.4 * max, 0.5 * max];
-    const members = values.map((value, i) => [value, i] as const).filter(([value]) => value >= low && value < high).map(([, i]) => i);
-    const firsts = new Map(members.map((i) => [i, 0]));
-    const picked = new Map(members.map((i) => [i, 0]));
-    let total = 0;
-    const seeds = 3000;
     for (let seed = 0; seed < seeds; seed++) {
       const items = new Items();
       const reservoirs = new Reservoirs(1, 5, items, items.release);
       offerAll(reservoirs, items, values.map((value, i) => ({ value, hash: hash32(seed, i), context: i, position: 0 })));
-      const sample = reservoirs.sample(0, low, high).map((item) => items.all[item]!.context);
-      sample.forEach((i, rank) => {
-        picked.set(i, picked.get(i)! + 1);
-        if (rank === 0) firsts.set(i, firsts.get(i)! + 1);
-      });
+      yield reservoirs.sample(0, 0.4 * max, 0.5 * max).map((item) => items.all[item]!.context);
+    }
+  }
+
+  it('is uniform over the firings of an interval: chi-square over 3,000 seeds', () => {
+    const values = Array.from({ length: 140 }, (_, i) => Math.fround(0.999 * ((i + 1) / 140) ** 1.3));
+    const picked = new Array<number>(values.length).fill(0);
+    let total = 0;
+    for (const sample of samples(values, 3000)) {
+      for (const i of sample) picked[i]!++;
       total += sample.length;
     }
-    const chi2 = (counts: Map<number, number>, expected: number): number => [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
-    // 99.9 % quantiles of chi-square with m - 1 degrees of freedom (Wilson-Hilferty).
-    const m = members.length;
-    const limit = (m - 1) * (1 - 2 / (9 * (m - 1)) + 3.09 * Math.sqrt(2 / (9 * (m - 1)))) ** 3;
-    assert.ok(m > 10 && total > 0.9 * 5 * seeds);
-    assert.ok(chi2(firsts, seeds / m) < limit, `first picks ${chi2(firsts, seeds / m)}, limit ${limit}`);
-    assert.ok(chi2(picked, total / m) < limit, `all picks ${chi2(picked, total / m)}, limit ${limit}`);
+    const members = picked.filter((_, i) => values[i]! >= 0.4 * values[139]! && values[i]! < 0.5 * values[139]!);
+    assert.ok(members.length > 10 && members.reduce((a, b) => a + b) === total && total > 0.9 * 5 * 3000);
+    const { chi2, limit } = chiSquare(members);
+    assert.ok(chi2 < limit, `${chi2}, limit ${limit}`);
+  });
+
+  it('where samples are cut short, the first pick is uniform, and the second over the rest', () => {
+    // A crowd of 60 below the lower edge in the bucket that it cuts, 4 firings above it there, 8 further inside.
+    const values = [1, ...Array.from({ length: 60 }, (_, i) => 0.3999 - i * 1e-5), ...Array.from({ length: 4 }, (_, i) => 0.4001 + i * 1e-4), ...Array.from({ length: 8 }, (_, i) => 0.42 + i * 0.009)].map(Math.fround);
+    const firsts = new Array<number>(12).fill(0);
+    const pairs = new Array<number>(12 * 12).fill(0);
+    let short = 0;
+    for (const sample of samples(values, 12_000)) {
+      const [first, second] = sample.map((i) => i - 61);
+      if (sample.length < 5) short++;
+      if (first !== undefined) firsts[first]!++;
+      if (first !== undefined && second !== undefined) pairs[first * 12 + second]!++;
+    }
+    assert.ok(short > 6000, `${short} of 12,000 samples are short`);
+    const one = chiSquare(firsts);
+    assert.ok(one.chi2 < one.limit, `first picks: ${one.chi2}, limit ${one.limit}`);
+    // Given the first, each other one is as likely: a chi-square for each, added up.
+    let chi2 = 0;
+    for (let first = 0; first < 12; first++) chi2 += chiSquare(pairs.slice(first * 12, first * 12 + 12).filter((_, second) => second !== first)).chi2;
+    assert.ok(chi2 < 120 * (1 - 2 / (9 * 120) + 3.09 * Math.sqrt(2 / (9 * 120))) ** 3, `second picks: ${chi2}`);
   });
 });
 

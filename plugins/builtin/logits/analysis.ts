@@ -18,8 +18,8 @@ import { Pace } from '../../../engine/wasm/pace.js';
 import type { PluginContext, Unembedding } from '../../types.js';
 import { describe, HISTOGRAM_BINS, LISTED, type LogitSummary } from './summary.js';
 
-/** Logits that are held at a time: 4 Mi in f64 are 32 MiB. */
-const HELD_LOGITS = 1 << 22;
+/** Logits that are held at a time: 8 Mi in f64 are 64 MiB. */
+const HELD_LOGITS = 1 << 23;
 /** Values of a packed block of W_U: 1 MiB. */
 const BLOCK_VALUES = 1 << 17;
 
@@ -38,10 +38,10 @@ export async function logitSummaries(sae: PluginContext['sae'], unembed: Unembed
   const summaries: LogitSummary[] = [];
   for (let first = 0; first < d_sae; first += held) {
     const count = Math.min(held, d_sae - first);
-    packPanels(rows, count, d, (r, k) => (W_dec[(first + r) * d + k] as number) * (scale === null ? 1 : (scale[k] as number)));
+    packPanels(rows, count, d, { data: W_dec, start: first * d, rowStride: d, stride: 1, scale });
     for (let from = 0; from < vocabulary; from += block) {
       const width = Math.min(block, vocabulary - from);
-      packPanels(columns, width, d, (v, k) => W_U[k * vocabulary + from + v] as number);
+      packPanels(columns, width, d, { data: W_U, start: from, rowStride: 1, stride: vocabulary });
       for (let i = 0; i < count; i += PANEL) {
         for (let j = 0; j < width; j += PANEL) {
           dotTile(rows, i * d, columns, j * d, d, sums);

@@ -70,7 +70,7 @@ export async function decoderNeighbours(sae: Sae, norms: Float64Array, k: number
   const sums = new Float64Array(PANEL * PANEL);
   const pack = (panels: Float64Array, first: number): number => {
     const rows = Math.min(block, d_sae - first);
-    packPanels(panels, rows, d_out, (r, c) => W_dec[(first + r) * d_out + c] as number);
+    packPanels(panels, rows, d_out, { data: W_dec, start: first * d_out, rowStride: d_out, stride: 1 });
     return rows;
   };
   for (let first = 0; first < d_sae; first += block) {
