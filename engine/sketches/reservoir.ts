@@ -57,6 +57,8 @@ export interface HashedKeys extends ItemKeys {
 interface Buckets {
   /** R = 2^exponent. */
   exponent: number;
+  /** 64 / R, a power of two: floor(value * scale) is the bucket, exactly. */
+  scale: number;
   /** [64] how many firings fell into each, counted to k + 1: more than k means that some were dropped. */
   readonly seen: Uint8Array;
   /** [64] hash of the last kept item, where the bucket is full. */
@@ -88,10 +90,10 @@ export class Reservoirs {
 
   /** Counts a firing. @returns true when it is to be kept: `insert` it then, before the next `offer`. */
   offer(feature: number, value: number, hash: number, context: number, position: number): boolean {
-    const buckets = (this.#buckets[feature] ??= { exponent: exponentAbove(value), seen: new Uint8Array(BUCKETS), limits: new Uint32Array(BUCKETS), items: new Uint32Array(8), length: 0 });
     const exponent = exponentAbove(value);
+    const buckets = (this.#buckets[feature] ??= { exponent, scale: scaleOf(exponent), seen: new Uint8Array(BUCKETS), limits: new Uint32Array(BUCKETS), items: new Uint32Array(8), length: 0 });
     if (exponent > buckets.exponent) this.#widen(buckets, exponent);
-    const bucket = bucketOf(value, buckets.exponent);
+    const bucket = Math.floor(value * buckets.scale);
     const seen = buckets.seen[bucket] as number;
     if (seen < this.k) return true;
     buckets.seen[bucket] = this.k + 1;
@@ -103,7 +105,7 @@ export class Reservoirs {
   /** Keeps an item that `offer` admitted, and drops the one with the highest key of a full bucket. */
   insert(feature: number, item: number): void {
     const buckets = this.#buckets[feature] as Buckets;
-    const bucket = bucketOf(this.#keys.value(item), buckets.exponent);
+    const bucket = Math.floor(this.#keys.value(item) * buckets.scale);
     const start = this.#start(buckets, bucket);
     const seen = buckets.seen[bucket] as number;
     let end = start + Math.min(seen, this.k);
@@ -204,6 +206,7 @@ export class Reservoirs {
     const before = buckets.seen.slice();
     const items = buckets.items.slice(0, buckets.length);
     buckets.exponent = exponent;
+    buckets.scale = scaleOf(exponent);
     buckets.seen.fill(0);
     buckets.length = 0;
     let read = 0;
@@ -241,9 +244,8 @@ export class Reservoirs {
   }
 }
 
-/** Exact: the scale is a power of two. */
-function bucketOf(value: number, exponent: number): number {
-  return Math.floor(value * 2 ** (LOG_BUCKETS - exponent));
+function scaleOf(exponent: number): number {
+  return 2 ** (LOG_BUCKETS - exponent);
 }
 
 function shifted(bucket: number, shift: number): number {

@@ -107,13 +107,18 @@ describe('reservoirs of intervals', () => {
 
   it('gives a prefix also where a crowd at an edge hides firings of the interval', () => {
     let short = 0;
-    const shape = fc.record({ seed: fc.nat(1e6), edge: fc.integer({ min: 1, max: 9 }), crowd: fc.integer({ min: 6, max: 400 }), inside: fc.integer({ min: 1, max: 40 }) });
+    const shape = fc.record({ seed: fc.nat(1e6), edge: fc.integer({ min: 1, max: 8 }), crowd: fc.integer({ min: 6, max: 400 }), above: fc.constantFrom(0, 6, 20, 100, 400), inside: fc.integer({ min: 1, max: 40 }) });
     fc.assert(
-      fc.property(shape, ({ seed, edge, crowd, inside }) => {
-        // Up to 400 firings just below an edge, a few just above it and in the rest of the interval.
+      fc.property(shape, ({ seed, edge, crowd, above, inside }) => {
+        // Up to 400 firings just below an edge, and just above the next one; a few in between, most of them near the edges.
         const next = uniform(seed);
-        const value = (i: number): number => (i === 0 ? 0.9999 : 0.09999 * edge + (i <= crowd ? -0.002 * next() : i % 2 === 0 ? 0.002 * next() : 0.09 * next()));
-        const stream = Array.from({ length: 1 + crowd + inside }, (_, i) => ({ value: Math.fround(value(i)), hash: hash32(seed, i), context: i, position: 0 }));
+        const value = (i: number): number => {
+          if (i === 0) return 0.9999;
+          if (i <= crowd) return 0.09999 * edge - 0.002 * next();
+          if (i <= crowd + above) return 0.09999 * (edge + 1) + 0.002 * next();
+          return i % 3 === 0 ? 0.09999 * edge + 0.09 * next() : i % 3 === 1 ? 0.09999 * edge + 0.002 * next() : 0.09999 * (edge + 1) - 0.002 * next();
+        };
+        const stream = Array.from({ length: 1 + crowd + above + inside }, (_, i) => ({ value: Math.fround(value(i)), hash: hash32(seed, i), context: i, position: 0 }));
         const items = new Items();
         const reservoirs = new Reservoirs(1, 5, items, items.release);
         offerAll(reservoirs, items, stream);
