@@ -7,7 +7,6 @@ import { positionBits } from './position-bits.js';
 
 const PLUGIN = 'example/position-profile';
 const TABLE = 'example.position-profile.profile';
-const WIDTH = 640;
 const HEIGHT = 150;
 const MARGIN = { left: 44, right: 8, top: 10, bottom: 34 };
 
@@ -56,7 +55,7 @@ export class PositionProfile extends HTMLElement {
     try {
       const table = await pack.table(TABLE, { columns: ['firings'] });
       const { tokens_at: tokens } = pack.manifest.plugins.find(({ id }) => id === PLUGIN).summary;
-      if (drawing === this.#drawing) this.shadowRoot.replaceChildren(...profile(table.columns.firings[feature], tokens));
+      if (drawing === this.#drawing) this.shadowRoot.replaceChildren(...profile(table.columns.firings[feature], tokens, Math.max(260, Math.min(736, this.clientWidth || 640))));
     } catch (error) {
       if (drawing === this.#drawing) this.dispatchEvent(Object.assign(new Event('sae-error'), { error }));
     }
@@ -64,7 +63,7 @@ export class PositionProfile extends HTMLElement {
 }
 
 /** The sentence and the chart. */
-function profile(firings, tokens) {
+function profile(firings, tokens, width) {
   const fired = firings.reduce((sum, n) => sum + n, 0);
   const sentence = document.createElement('p');
   const bits = positionBits(firings, tokens);
@@ -77,12 +76,12 @@ function profile(firings, tokens) {
   const rates = Array.from(firings, (n, i) => (tokens[i] > 0 ? n / tokens[i] : 0));
   const mean = fired / tokens.reduce((sum, n) => sum + n, 0);
   const top = Math.max(...rates);
-  const plot = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
+  const plot = { width: width - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
   const x = (position) => MARGIN.left + (position / rates.length) * plot.width;
   const y = (rate) => MARGIN.top + plot.height * (1 - rate / top);
 
   const peak = rates.indexOf(top);
-  const svg = element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `Density by position of the context: ${percent(mean)} over all, highest at position ${peak} with ${percent(top)}.` });
+  const svg = element('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': `Density by position of the context: ${percent(mean)} over all, highest at position ${peak} with ${percent(top)}.` });
   rates.forEach((rate, position) => {
     const bar = element('rect', { class: 'bar', x: x(position), y: y(rate), width: Math.max(0.5, plot.width / rates.length - 0.5), height: MARGIN.top + plot.height - y(rate) });
     const title = element('title', {});
@@ -92,9 +91,9 @@ function profile(firings, tokens) {
   });
   svg.append(element('line', { class: 'mean', x1: x(0), x2: x(rates.length), y1: y(mean), y2: y(mean) }));
   svg.append(label(MARGIN.left - 6, y(top) + 8, 'end', percent(top)), label(MARGIN.left - 6, y(0), 'end', '0'));
-  const step = 2 ** Math.max(0, Math.ceil(Math.log2(rates.length / 8)));
+  const step = 2 ** Math.max(0, Math.ceil(Math.log2((rates.length * 40) / plot.width)));
   for (let position = 0; position < rates.length; position += step) svg.append(label(x(position + 0.5), HEIGHT - MARGIN.bottom + 14, 'middle', String(position)));
-  svg.append(label(x(rates.length / 2), HEIGHT - 4, 'middle', 'position in the context; dashed: density over all positions'));
+  svg.append(label(x(rates.length / 2), HEIGHT - 4, 'middle', width < 420 ? 'position in the context' : 'position in the context; dashed: density over all positions'));
   return [sentence, svg];
 }
 
