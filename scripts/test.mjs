@@ -51,7 +51,7 @@ async function nodeTests() {
   const list = files('node');
   if (list.length === 0) return add('node', { passed: 0, failed: pattern === undefined ? 1 : 0 });
   const { status, output } = await stream(process.execPath, [
-    '--import', './scripts/ts.mjs', '--expose-gc', '--test', '--test-concurrency=2', '--test-reporter=tap', ...list,
+    '--import', './scripts/ts.mjs', '--test', '--test-concurrency=2', '--test-reporter=tap', ...list,
   ]);
   const figure = (name) => Number(new RegExp(`^# ${name} (\\d+)`, 'm').exec(output)?.[1] ?? 0);
   const count = { passed: figure('pass'), failed: figure('fail') + figure('cancelled'), skipped: figure('skipped') + figure('todo') };

@@ -77,10 +77,27 @@ function openWebWorker(url: string, events: ThreadEvents): Thread {
   };
 }
 
+/**
+ * The flags of a Node process that say how modules are found. A worker needs
+ * those; it refuses to start with the ones that are the process's own (V8's, the
+ * heap's), and ends at once on the one that is for `node -e` alone.
+ */
+export function moduleFlags(execArgv: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < execArgv.length; i++) {
+    const [name = '', value] = (execArgv[i] ?? '').split('=', 2);
+    if (!MODULE_FLAGS.has(name)) continue;
+    kept.push(execArgv[i] ?? '');
+    if (value === undefined) kept.push(execArgv[++i] ?? '');
+  }
+  return kept;
+}
+
+const MODULE_FLAGS = new Set(['--import', '--require', '-r', '--loader', '--experimental-loader', '--conditions', '-C']);
+
 async function openNodeWorker(url: string, events: ThreadEvents): Promise<Thread> {
   const { Worker: NodeWorker } = await import('node:worker_threads');
-  // A thread takes the process's flags, and ends at once on the one that is for `node -e` alone.
-  const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
+  const execArgv = moduleFlags(process.execArgv);
   const worker = new NodeWorker(new URL(url), { name: WORKER_NAME, workerData: WORKER_NAME, execArgv });
   worker.on('message', (reply: Reply) => events.reply(reply));
   worker.on('error', (cause) => events.lost(new BackendError(`WASM worker: ${cause.message}`, { cause })));

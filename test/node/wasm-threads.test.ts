@@ -6,7 +6,7 @@ import { BackendError, NumericError } from '../../engine/errors.js';
 import type { Architecture } from '../../engine/sae.js';
 import { createWasmBackend, splitRows } from '../../engine/wasm/backend.js';
 import { CHUNK } from '../../engine/wasm/encoder.js';
-import { startThread } from '../../engine/wasm/thread.js';
+import { moduleFlags, startThread } from '../../engine/wasm/thread.js';
 import { makeSae, randomRows } from '../shared/oracle.js';
 
 describe('three threads', () => {
@@ -125,4 +125,8 @@ test('splitRows: even pieces that cover the batch, none smaller than a chunk', (
     assert.deepEqual([cuts[0], cuts.at(-1)], [0, rows]);
     for (let p = 1; p < cuts.length; p++) assert.ok(cuts.length === 2 || cuts[p]! - cuts[p - 1]! >= CHUNK - 1);
   }
+});
+
+test("a worker is given the flags that find modules, and none of the process's own", () => {
+  assert.deepEqual(moduleFlags(['--expose-gc', '--import', './a.mjs', '--max-old-space-size=8000', '--import=./b.mjs', '--input-type=module', '-C', 'dev', '--test']), ['--import', './a.mjs', '--import=./b.mjs', '-C', 'dev']);
 });
