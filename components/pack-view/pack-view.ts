@@ -27,6 +27,9 @@ interface View {
   readonly summary: PackSummary;
 }
 
+/** In the empty search field. */
+const EXAMPLE = '61, or max>5 cosine<0.2';
+
 /**
  * @attr src - folder of the pack
  * @attr feature - index of the feature whose card is open
@@ -236,7 +239,7 @@ export class SaePackView extends PackElement<View> {
           <input
             type="search"
             .value=${this.query}
-            placeholder="61, or max>5 cosine<0.2"
+            placeholder=${EXAMPLE}
             autocomplete="off"
             spellcheck="false"
             aria-invalid=${error === null ? 'false' : 'true'}
@@ -249,7 +252,7 @@ export class SaePackView extends PackElement<View> {
           ${error ?? (passing === null ? `${formatCount(summary.rows)} features` : `${formatCount(passing.length)} of ${formatCount(summary.rows)} features`)}
         </p>
         <button type="button" class="clear" ?hidden=${passing === null && error === null} @click=${this.clearFilters}>Show all</button>
-        <p id="filter-help" class="visually-hidden">Type indices, classes, or comparisons such as density>1e-3. Enter opens the first feature that passes.</p>
+        <p id="filter-help" class="visually-hidden">Type indices, classes, or comparisons such as density &gt; 1e-3. Enter opens the first feature that passes.</p>
       </div>
     `;
   }

@@ -113,4 +113,4 @@ function percent(value) {
   return `${Number((value * 100).toPrecision(2))} %`;
 }
 
-customElements.get('example-position-profile') || customElements.define('example-position-profile', PositionProfile);
+if (customElements.get('example-position-profile') === undefined) customElements.define('example-position-profile', PositionProfile);
