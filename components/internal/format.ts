@@ -21,22 +21,27 @@ export function formatPower(exponent: number): string {
   return `10${exponent < 0 ? '⁻' : ''}${digits}`;
 }
 
-/** With so many significant digits: `0.0123`, `−3.1`, `7.4 × 10⁻⁶`; a dash where there is no number. */
+/** With so many significant digits: `0.0123`, `−3.10`, `1 235`, `7.40 × 10⁻⁶`; a dash where there is no number. */
 export function formatNumber(value: number | null, digits = 3): string {
-  if (value === null || !Number.isFinite(value)) return value === null || Number.isNaN(value) ? NONE : value > 0 ? '∞' : '−∞';
+  if (value === null || Number.isNaN(value)) return NONE;
   const size = Math.abs(value);
+  if (size === Infinity) return value > 0 ? '∞' : '−∞';
   if (size === 0) return '0';
-  if (size >= 0.000995 && size < 99950) return minus(String(Number(value.toPrecision(digits))));
+  if (size >= 0.000995 && size < 99950) return size < 10 ** digits ? minus(value.toPrecision(digits)) : formatCount(value);
   const [mantissa, exponent] = value.toExponential(digits - 1).split('e') as [string, string];
-  const rounded = Number(mantissa);
-  return rounded === 1 ? formatPower(Number(exponent)) : `${minus(String(rounded))} × ${formatPower(Number(exponent))}`;
+  return `${minus(mantissa)} × ${formatPower(Number(exponent))}`;
+}
+
+/** Without the zeros at the end of a number's decimals: `0.50` → `0.5`, `1.0 × 10⁻⁴` → `10⁻⁴`. */
+export function trimmed(text: string): string {
+  return text.replace(/(\.\d*?)0+(?!\d)/, '$1').replace(/\.(?!\d)/, '').replace(/^1 × /, '');
 }
 
 /** A density, or the edge of its interval: two digits, powers of ten below a hundredth. */
 export function formatDensity(value: number): string {
-  if (value >= 0.00995 || value === 0 || Number.isNaN(value)) return formatNumber(value, 2);
+  if (value >= 0.00995 || value === 0 || Number.isNaN(value)) return trimmed(formatNumber(value, 2));
   const [mantissa, exponent] = value.toExponential(1).split('e') as [string, string];
-  return Number(mantissa) === 1 ? formatPower(Number(exponent)) : `${Number(mantissa)} × ${formatPower(Number(exponent))}`;
+  return trimmed(`${mantissa} × ${formatPower(Number(exponent))}`);
 }
 
 /** `+1.20`, `−0.05`, `0.00`. */

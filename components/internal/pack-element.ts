@@ -8,7 +8,7 @@
  * own content (the static form for readers without scripts) is seen until there
  * is something better.
  */
-import { css, html, nothing, type CSSResultGroup, type PropertyValues, type TemplateResult } from 'lit';
+import { css, html, nothing, type CSSResultGroup, type PropertyDeclarations, type PropertyValues, type TemplateResult } from 'lit';
 import type { Pack } from '../../engine/pack/reader.js';
 import { SaeElement } from './element.js';
 import { SaeErrorEvent, SaeLoadEvent } from './events.js';
@@ -68,12 +68,12 @@ const styles = css`
  * @typeParam T what the element shows
  * @attr src - folder of the pack, relative to the page
  * @attr loading - `lazy` (default) waits until the element is near the viewport, `eager` does not
- * @fires sae-load - what it shows has arrived
+ * @fires sae-load - what was asked for is shown
  * @fires sae-error - it could not be had; `error` says why
  */
 export abstract class PackElement<T> extends SaeElement {
   static override base: CSSResultGroup = [SaeElement.base, styles];
-  static override properties = {
+  static override properties: PropertyDeclarations = {
     src: {},
     loading: {},
     pack: { attribute: false },
@@ -125,6 +125,11 @@ export abstract class PackElement<T> extends SaeElement {
     return null;
   }
 
+  /** Code that the drawing needs; it is loaded beside the data. Null when it is there. */
+  protected prepare(): Promise<unknown> | null {
+    return null;
+  }
+
   /** Name of what is shown, for the loading and error views. */
   protected get subject(): string {
     return 'pack';
@@ -162,44 +167,46 @@ export abstract class PackElement<T> extends SaeElement {
   protected override willUpdate(changed: PropertyValues): void {
     const { src, pack } = this;
     const asked = [pack ?? src, this.requestKey()];
-    if (!this.hasUpdated || asked.some((part, i) => part !== this.#asked[i]) || (changed.has('loading') && this.phase === 'loading')) {
+    if (!this.hasUpdated || asked.some((part, i) => !Object.is(part, this.#asked[i])) || (changed.has('loading') && this.phase === 'loading')) {
       this.#asked = asked;
       this.retry();
     }
   }
 
-  /** Asks for what the properties say, anew: after a failure, or when the pack has changed where it lies. */
+  /** Asks for what the properties say, anew: after a failure, or when what lies at the pack's place has changed. */
   retry(): void {
     this.#request?.abort();
     this.failure = null;
-    const source = this.pack ?? this.src;
-    const none = source === null || source === '' || this.requestKey() === null;
+    const source = this.pack ?? this.src ?? '';
+    const none = source === '' || this.requestKey() === null;
+    const now = this.#near || this.loading === 'eager';
+    let given: T | null = null;
     try {
-      if (!this.#near && this.loading !== 'eager') {
-        const given = none ? this.givenContent() : null;
-        this.#enter(none && given === null ? 'empty' : 'loading');
-        return;
-      }
-      const given = this.givenContent();
-      if (given === null && !none) {
-        void this.#load(source);
-        return;
-      }
-      this.content = given;
-      this.openPack = null;
-      this.#enter(given === null ? 'empty' : 'ready');
+      // Far from the viewport it matters only whether there is anything.
+      if (now || none) given = this.givenContent();
     } catch (error) {
       this.#fail(error);
+      return;
+    }
+    if (given === null && none) {
+      this.content = this.openPack = null;
+      this.#enter('empty');
+    } else {
+      this.#enter('loading');
+      if (now) void this.#load(given, source);
     }
   }
 
-  async #load(source: Pack | string): Promise<void> {
+  async #load(given: T | null, source: Pack | string): Promise<void> {
     const { signal } = (this.#request = new AbortController());
-    this.#enter('loading');
-    try {
-      const pack = typeof source === 'string' ? await openPack(source, { signal }) : source;
+    let pack: Pack | null = null;
+    const fetched = async (): Promise<T> => {
+      pack = typeof source === 'string' ? await openPack(source, { signal }) : source;
       signal.throwIfAborted();
-      const content = await this.fetchContent(pack, signal);
+      return this.fetchContent(pack, signal);
+    };
+    try {
+      const [content] = await Promise.all([given ?? fetched(), this.prepare()]);
       signal.throwIfAborted();
       this.openPack = pack;
       this.content = content;
@@ -243,7 +250,7 @@ export abstract class PackElement<T> extends SaeElement {
         view = this.renderContent(content);
       } catch (error) {
         // Content from a page may have any shape: what breaks on it is an error in this place, and only here.
-        queueMicrotask(() => this.#fail(error));
+        queueMicrotask(() => this.content === content && this.#fail(error));
       }
     } else if (phase === 'error') view = this.#renderError();
     else if (!this.hasOwnContent) view = phase === 'loading' ? this.renderLoading() : html`<div class="state" part="empty"><p>No ${this.subject}: the element needs a <code>src</code>.</p></div>`;

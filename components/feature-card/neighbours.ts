@@ -1,0 +1,22 @@
+/** The features whose decoder rows point the same way, to go on to. */
+import { html, nothing, type TemplateResult } from 'lit';
+import type { FeatureCard } from '../../engine/pack/schema.js';
+import { formatSigned } from '../internal/format.js';
+import type { CardViewOptions } from './card-view.js';
+
+export function neighboursTemplate({ neighbours }: FeatureCard, go: CardViewOptions['go']): TemplateResult | typeof nothing {
+  if (neighbours.length === 0) return nothing;
+  return html`
+    <section class="neighbours" part="neighbours" aria-label="Nearest decoder rows">
+      <p><span class="label">nearest decoder rows</span> <span class="aside">cosine</span></p>
+      <ul>
+        ${neighbours.map(({ feature, cosine }) => html`
+          <li>
+            <button part="neighbour" type="button" aria-label=${`Feature ${feature}, cosine ${formatSigned(cosine)}`} @click=${() => go(feature, 'neighbour')}>
+              ${feature} <span class="aside">${formatSigned(cosine)}</span>
+            </button>
+          </li>`)}
+      </ul>
+    </section>
+  `;
+}
