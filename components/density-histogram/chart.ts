@@ -63,7 +63,7 @@ export function chartTemplate(state: ChartState): TemplateResult | SVGTemplateRe
         <text class="tick" x=${at} y=${bottom + 20} text-anchor="middle">${label}</text>`)}
       ${[layout.bars[0], layout.bars[1]].map((bar, i) => (bar === undefined ? nothing : svg`
         <text class="tick" x=${bar.column.x + bar.column.width / 2} y=${bottom + (i === 1 && bar.column.width < 30 ? 28 : 16)} text-anchor="middle">${i === 0 ? 'dead' : '< 3/N'}</text>`))}
-      <text class="title" x=${plot.x + plot.width / 2} y=${layout.height - 4} text-anchor="middle">density (share of tokens on which it fires)</text>
+      <text class="title" x=${plot.x + plot.width / 2} y=${layout.height - 4} text-anchor="middle">${plot.width < 280 ? 'density' : 'density (share of tokens on which it fires)'}</text>
       ${state.marks.map((x) => svg`<path class="pin" d=${`M${x},${bottom + 1}l-4.5,8h9z`}></path>`)}
     </g>`;
 }

@@ -24,9 +24,6 @@ export function failureOf(work: () => void): unknown {
   let failure: unknown = null;
   const listen = (event: ErrorEvent): void => {
     failure ??= (event.error as unknown) ?? new Error(event.message);
-    // It is shown in the panel's place; nobody else needs to hear of it.
-    event.stopImmediatePropagation();
-    event.preventDefault();
   };
   window.addEventListener('error', listen, true);
   try {
