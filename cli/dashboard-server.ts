@@ -1,8 +1,10 @@
 /**
  * A static server for one pack and its dashboard, for this machine only. It
  * answers byte ranges, sends a strict Content-Security-Policy, and serves
- * nothing outside the pack, the element bundle and the plugins' folders.
+ * nothing but the pack, the element bundle, and what a page loads (scripts,
+ * styles, data, images) from the plugins' folders.
  */
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
@@ -12,6 +14,7 @@ import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { FormatError, UsageError } from '../engine/errors.js';
+import { openPack } from '../engine/pack/reader.js';
 import { parseRange } from './range.js';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -42,10 +45,10 @@ export interface DashboardOptions {
  * @throws UsageError when the port is taken or a plugin is missing
  */
 export async function dashboardServer(options: DashboardOptions): Promise<{ url: string; close(): Promise<void> }> {
-  const pack = resolve(options.pack);
-  if (!existsSync(join(pack, 'manifest.json'))) {
-    throw new FormatError(`${options.pack} holds no pack: there is no manifest.json`, { hint: 'Make one with `saekit analyze … --out DIR`.' });
-  }
+  if (/^https?:/i.test(options.pack)) throw new UsageError(`${options.pack}: \`serve\` takes a folder of this machine`, { hint: 'Download the pack; or show it in a page of your own: <sae-pack-view src="…">.' });
+  const pack = resolve(options.pack.replace(/(^|[\\/])manifest\.json$/, '$1') || '.');
+  // Reads the manifest: a folder without a pack, or with a damaged one, is told here and not in the page.
+  await openPack(options.pack);
   const bundle = findBundle();
   const plugins = options.plugins.map((file) => {
     const path = resolve(file);
@@ -78,12 +81,12 @@ export async function dashboardServer(options: DashboardOptions): Promise<{ url:
       return void response.writeHead(400).end('The address is malformed.\n');
     }
     const page = pages.get(path);
-    if (page) return void response.writeHead(200, { 'Content-Type': page.type }).end(request.method === 'HEAD' ? undefined : page.body);
+    if (page) return void response.writeHead(200, { 'Content-Type': page.type, 'Content-Length': Buffer.byteLength(page.body) }).end(request.method === 'HEAD' ? undefined : page.body);
     if (path === '/saekit.js' || path === '/saekit.js.map') return file(request, response, path.endsWith('.map') ? `${bundle}.map` : bundle, dirname(bundle));
     for (const [prefix, root] of roots) {
-      if (path.startsWith(prefix)) return file(request, response, join(root, path.slice(prefix.length)), root);
+      if (path.startsWith(prefix) && mayServe(path, root === pack)) return file(request, response, join(root, path.slice(prefix.length)), root);
     }
-    response.writeHead(404).end('Not found.\n');
+    notFound(response);
   }
 
   const port = await listen(server, options.host, options.port);
@@ -98,6 +101,15 @@ export async function dashboardServer(options: DashboardOptions): Promise<{ url:
   };
 }
 
+/** A plugin may lie among anything, in a home directory even: of its folder only what a page loads is served, and hidden files nowhere. */
+function mayServe(path: string, inPack: boolean): boolean {
+  return !/\/\./.test(path) && (inPack || TYPES[extname(path)] !== undefined);
+}
+
+function notFound(response: ServerResponse): void {
+  response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('Not found.\n');
+}
+
 /** One file below `root`, whole or by range. Links that lead out of the root are not followed. */
 async function file(request: IncomingMessage, response: ServerResponse, path: string, root: string): Promise<void> {
   let real: string;
@@ -108,12 +120,13 @@ async function file(request: IncomingMessage, response: ServerResponse, path: st
     if (!info.isFile()) throw new Error('not a file');
     size = info.size;
   } catch {
-    return void response.writeHead(404).end('Not found.\n');
+    return notFound(response);
   }
   const top = await realpath(root);
-  if (real !== top && !real.startsWith(top.endsWith(sep) ? top : top + sep)) return void response.writeHead(404).end('Not found.\n');
+  if (real !== top && !real.startsWith(top.endsWith(sep) ? top : top + sep)) return notFound(response);
   const headers = { 'Content-Type': TYPES[extname(real)] ?? 'application/octet-stream', 'Accept-Ranges': 'bytes' };
-  const range = parseRange(request.headers.range, size);
+  // A range is for GET alone (RFC 9110, section 14.2).
+  const range = request.method === 'HEAD' ? null : parseRange(request.headers.range, size);
   if (range === 'unsatisfiable') return void response.writeHead(416, { 'Content-Range': `bytes */${size}` }).end();
   const [start, end] = range ?? [0, size - 1];
   response.writeHead(range === null ? 200 : 206, {

@@ -7,20 +7,25 @@
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { SaekitError, UsageError, isAbort } from '../engine/errors.js';
+import { VERSION } from '../engine/version.js';
 import { analyzeCommand } from './commands/analyze.js';
 import { doctorCommand } from './commands/doctor.js';
 import { encodeCommand } from './commands/encode.js';
 import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
-import { VERSION } from './version.js';
+import { endWithReader, environmentVariable } from './output.js';
 
 /** Builds the whole command tree; nothing runs until it is parsed. */
 export function program(): Command {
   const root = new Command('saekit')
     .description('Analyse sparse autoencoders: encode, measure, and leave a pack that any page can show.')
     .version(VERSION, '-V, --version')
-    .showHelpAfterError('(run with --help for the options and examples)')
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'saekit: ')),
+      // Nothing here is coloured; the defaults ask the environment, for which Deno wants a permission.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
     .addHelpText(
       'after',
       `
@@ -30,14 +35,16 @@ Examples:
   saekit serve pack/
   saekit doctor
 
+\`saekit COMMAND --help\` has every option and more examples.
 Exit status: 0 done, 1 the run failed, 2 wrong use.`,
     );
+  root.exitOverride().showHelpAfterError('  `saekit --help` lists the commands.');
   for (const command of [analyzeCommand(), encodeCommand(), showCommand(), serveCommand(), doctorCommand()]) {
     // Sub-commands do not inherit the parent's exit rule and output.
-    command.exitOverride().copyInheritedSettings(root);
+    command.copyInheritedSettings(root).showHelpAfterError(`  \`saekit ${command.name()} --help\` lists the options, with examples.`);
     root.addCommand(command);
   }
-  return root.exitOverride();
+  return root;
 }
 
 /** Runs one command line and returns the exit status. */
@@ -46,10 +53,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program().parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // Help and version are answers, not errors; commander has printed either already.
-      return error.exitCode === 0 ? 0 : 2;
-    }
+    // Help and version are answers, not errors; commander has printed either already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     report(error);
     return error instanceof UsageError ? 2 : 1;
   }
@@ -57,17 +62,27 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 /** One message for a person; the stack only for defects, or when asked for. */
 function report(error: unknown): void {
-  const debug = process.env['SAEKIT_DEBUG'] !== undefined;
-  if (isAbort(error)) {
-    process.stderr.write('saekit: stopped; nothing was written\n');
+  const debug = environmentVariable('SAEKIT_DEBUG') !== undefined;
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  if (isAbort(error)) return say('saekit: stopped; nothing was written');
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const denied = denial(error);
+  if (denied !== null) {
+    say(`saekit: Deno does not allow it: ${denied}`);
+    say('  saekit needs --allow-read and --allow-env; --allow-write to write, --allow-net to serve and for URLs.');
   } else if (error instanceof SaekitError) {
-    process.stderr.write(`saekit: ${error.message}\n`);
-    if (error.hint !== undefined) process.stderr.write(`  ${error.hint}\n`);
-    if (debug) process.stderr.write(`${error.stack ?? ''}\n`);
-  } else {
-    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`saekit: unexpected error; this is a defect of saekit\n${stack}\n`);
+    say(`saekit: ${error.message}`);
+    if (error.hint !== undefined) say(`  ${error.hint}`);
+  } else return say(`saekit: unexpected error; this is a defect of saekit\n${stack}`);
+  if (debug) say(stack);
+}
+
+/** What Deno refused, also where an error of ours was made of it; null for other errors. */
+function denial(error: unknown): string | null {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if (cause.name === 'NotCapable') return cause.message;
   }
+  return null;
 }
 
 /** Waits until what was written to a stream has left the process: a pipe may still hold it when `exit` is called. */
@@ -75,6 +90,9 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
+endWithReader();
+// Stdout is the result's alone: what plugins and libraries have to say goes to stderr.
+console.log = console.info = console.debug = console.error;
 const status = await main(process.argv.slice(2));
 await flushed(process.stdout);
 await flushed(process.stderr);

@@ -4,74 +4,115 @@
  */
 import process from 'node:process';
 import cliProgress from 'cli-progress';
+import type { ProgressEvent } from '../plugins/index.js';
 import { duration, thousands } from './text.js';
-
-export interface ProgressEvent {
-  readonly phase: string;
-  readonly contexts: number;
-  readonly totalContexts: number;
-  readonly tokens: number;
-  readonly tokensPerSecond: number;
-  readonly etaSeconds: number | null;
-}
 
 export interface ProgressDisplay {
   update(event: ProgressEvent): void;
   /** Prints a line above the bar. */
   line(text: string): void;
+  /** Takes the bar away. May be called more than once. */
   stop(): void;
 }
 
-export function progressDisplay(quiet: boolean): ProgressDisplay {
-  const line = (text: string): void => void process.stderr.write(`${text}\n`);
-  if (quiet) return { update: () => {}, line, stop: () => {} };
-  return process.stderr.isTTY ? bar(line) : lines(line);
+/** Where it is shown: stderr, or what stands for it in a test. */
+export type ProgressStream = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns'>;
+
+/** What the phases of a run are called. */
+const PHASES: Readonly<Record<string, string>> = { load: 'loading', run: 'analysing', encode: 'encoding', finish: 'finishing', write: 'writing' };
+
+/** @param quiet no progress and no notes */
+export function progressDisplay(quiet: boolean, stream: ProgressStream = process.stderr): ProgressDisplay {
+  if (quiet) return { update: () => undefined, line: () => undefined, stop: () => undefined };
+  return stream.isTTY ? bar(stream) : lines(stream);
 }
 
-function bar(line: (text: string) => void): ProgressDisplay {
-  const display = new cliProgress.SingleBar(
-    { format: '{phase} [{bar}] {percentage}%  {tokens} tokens  {rate} tok/s  {eta_text}', stream: process.stderr, hideCursor: true, clearOnComplete: true, gracefulExit: false },
+function figures(event: ProgressEvent): { phase: string; tokens: string; rate: string; left: string } {
+  return {
+    phase: PHASES[event.phase] ?? event.phase,
+    tokens: `${thousands(event.tokens)} tokens`,
+    rate: event.tokensPerSecond > 0 ? `${thousands(Math.round(event.tokensPerSecond))} tok/s` : '',
+    left: event.etaSeconds === null || event.etaSeconds === 0 ? '' : `${duration(event.etaSeconds)} left`,
+  };
+}
+
+function bar(stream: ProgressStream): ProgressDisplay {
+  // A bar of several, of which there is one: only those let a line be printed above them.
+  const bars = new cliProgress.MultiBar(
+    {
+      format: '{phase} {bar} {percentage} %  {tokens}  {rate}  {left}',
+      barsize: Math.max(10, Math.min(40, (stream.columns ?? 80) - 62)),
+      stream: stream as NodeJS.WriteStream,
+      hideCursor: true,
+      clearOnComplete: true,
+      forceRedraw: true,
+      gracefulExit: false,
+    },
     cliProgress.Presets.shades_classic,
   );
-  let started = false;
+  let shown: ReturnType<typeof bars.create> | null = null;
+  /** A phase without numbers is a line, whose place the bar takes. */
+  let waiting = false;
+  const clear = (): void => {
+    if (waiting) stream.write('\r\x1b[K');
+    waiting = false;
+  };
+  // A second Ctrl-C ends the process wherever it is: the terminal must get its cursor and its line breaks back.
+  const restore = (): void => void (shown !== null && stream.write('\x1b[?25h\x1b[?7h\n'));
+  process.once('exit', restore);
   return {
     update(event) {
-      const payload = {
-        phase: event.phase.padEnd(8),
-        tokens: thousands(event.tokens),
-        rate: thousands(Math.round(event.tokensPerSecond)),
-        eta_text: event.etaSeconds === null ? '' : `${duration(event.etaSeconds)} left`,
-      };
-      if (!started) display.start(Math.max(1, event.totalContexts), event.contexts, payload);
-      else display.update(event.contexts, payload);
-      started = true;
+      const payload = figures(event);
+      if (shown !== null) {
+        if (event.totalContexts > 0) shown.setTotal(event.totalContexts);
+        shown.update(event.contexts, payload);
+      } else if (event.totalContexts > 0) {
+        clear();
+        shown = bars.create(event.totalContexts, event.contexts, payload);
+      } else {
+        clear();
+        waiting = true;
+        stream.write(`${payload.phase} …`);
+      }
     },
     line(text) {
-      if (started) process.stderr.write('\r\x1b[K');
-      line(text);
+      if (shown !== null) return bars.log(`${text}\n`);
+      clear();
+      stream.write(`${text}\n`);
     },
     stop() {
-      if (started) display.stop();
-      started = false;
+      if (shown !== null) {
+        // Lines that were not printed yet.
+        bars.update();
+        bars.stop();
+      }
+      clear();
+      shown = null;
+      process.off('exit', restore);
     },
   };
 }
 
-function lines(line: (text: string) => void): ProgressDisplay {
+function lines(stream: ProgressStream): ProgressDisplay {
+  const line = (text: string): void => void stream.write(`${text}\n`);
   let next = 0;
-  let phase = '';
+  let phase: string | null = null;
   return {
     update(event) {
-      if (event.phase !== phase) {
-        phase = event.phase;
-        next = 0;
+      const { phase: name, tokens, rate, left } = figures(event);
+      const changed = event.phase !== phase;
+      phase = event.phase;
+      if (event.totalContexts === 0 || event.phase === 'finish' || event.phase === 'write') {
+        if (changed) line(`${name} …`);
+        return;
       }
-      const percent = (100 * event.contexts) / Math.max(1, event.totalContexts);
+      if (changed) next = 10;
+      const percent = (100 * event.contexts) / event.totalContexts;
       if (percent < next) return;
       next = Math.floor(percent / 10) * 10 + 10;
-      line(`${phase} ${percent.toFixed(0)} %  ${thousands(event.tokens)} tokens  ${thousands(Math.round(event.tokensPerSecond))} tok/s`);
+      line([`${name} ${percent.toFixed(0).padStart(3)} %`, tokens, rate, left].filter((part) => part !== '').join('  '));
     },
     line,
-    stop: () => {},
+    stop: () => undefined,
   };
 }

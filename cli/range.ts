@@ -6,7 +6,7 @@
  * @returns [first, last] inclusive; null when the whole file is to be sent (no, several, or unknown ranges)
  */
 export function parseRange(header: string | undefined, size: number): [number, number] | 'unsatisfiable' | null {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(header ?? '');
   if (match === null || (match[1] === '' && match[2] === '')) return null;
   if (match[1] === '') {
     const length = Math.min(Number(match[2]), size);

@@ -1,13 +1,12 @@
 /** `saekit analyze`: an SAE and activations in, a pack out. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { directorySink } from '../../engine/io/sink.js';
-import { analyze, createRegistry, builtins } from '../../plugins/index.js';
-import { collect, oneOf, setting, whole, wholeList } from '../options.js';
+import { analyze, builtins, createRegistry, directorySink, type AnalyzeReport } from '../../plugins/index.js';
+import { checkWithout, collect, nameFlag, oneOf, setting, typedSettings, whole, wholeList, type GivenSetting } from '../options.js';
 import { print, printJson, stopSignal } from '../output.js';
 import { loadPlugins } from '../plugin-files.js';
 import { progressDisplay } from '../progress.js';
-import { duration, figure, thousands } from '../text.js';
+import { duration, figure, plural, thousands } from '../text.js';
 
 interface AnalyzeFlags {
   readonly sae: string;
@@ -28,7 +27,7 @@ interface AnalyzeFlags {
   readonly seed: number;
   readonly plugin?: string[];
   readonly without?: string[];
-  readonly set?: Record<string, Record<string, unknown>>;
+  readonly set?: GivenSetting[];
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -37,7 +36,7 @@ export function analyzeCommand(): Command {
   return new Command('analyze')
     .description('Run every analysis over a stream of activations and write a pack.')
     .requiredOption('--sae <dir>', 'SAE folder or URL: cfg.json and sae_weights.safetensors (SAELens v3 to v6)')
-    .requiredOption('--out <dir>', 'where the pack goes; it appears whole or not at all')
+    .requiredOption('--out <dir>', 'where the pack goes; it appears whole or not at all, in place of a pack that is there')
     .option('--model <file>', 'ONNX model with its hooks as outputs (needs --tokens)')
     .option('--hook <name>', "the model's output to analyse (default: the SAE's hook_name)")
     .option('--tokens <ref>', 'token ids, [contexts, positions]: x.npy, x.npz#name, x.safetensors#name')
@@ -56,7 +55,7 @@ export function analyzeCommand(): Command {
     .option('--without <id>', 'leave a plugin out, e.g. sae/logits (repeatable)', collect)
     .option('--set <plugin.setting=value>', 'change a setting, e.g. sae/examples.top=10 (repeatable)', setting)
     .option('--json', 'print one JSON object on stdout and nothing else')
-    .option('--quiet', 'no progress')
+    .option('--quiet', 'no progress and no notes')
     .addHelpText(
       'after',
       `
@@ -67,50 +66,73 @@ Examples:
       --unembed examples/stories260k/unembedding.safetensors --ignore-tokens 1 --out pack/
   Activations from a file, no model:
     saekit analyze --sae SAE_DIR --acts acts.safetensors#resid --out pack/
-  A plugin of your own:
-    saekit analyze --sae SAE_DIR --acts acts.npy --plugin examples/plugin/plugin.js --out pack/
+  The same with the tokens that they belong to, so that examples can be read:
+    saekit analyze --sae SAE_DIR --acts acts.npy --tokens tokens.npy --tokenizer tokenizer.json --out pack/
+  A plugin of your own, and fewer examples:
+    saekit analyze --sae SAE_DIR --acts acts.npy --plugin examples/plugin/plugin.js \\
+      --set sae/examples.top=10 --out pack/
+
+Built-in plugins: ${builtins.map(({ id }) => id).join(', ')}.
 
 With --json: {tokens, features, classes:{dead,ultralow,rare,live,dense}, l0, mse, fvu,
   backend, seconds, tokens_per_second, pack}`,
     )
-    .action(async (flags: AnalyzeFlags) => runAnalyze(flags));
+    .action((flags: AnalyzeFlags) => runAnalyze(flags));
 }
 
 async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
-  const { plugin, without, set, json, quiet, out, batchContexts, modelRuntime, ...options } = flags;
+  const { plugin, without = [], set = [], json, quiet = false, out, batchContexts, modelRuntime, ...options } = flags;
+  const signal = stopSignal();
   const registry = createRegistry();
   for (const builtin of builtins) registry.register(builtin);
   for (const stranger of await loadPlugins(plugin ?? [])) registry.register(stranger);
-  const display = progressDisplay(quiet === true);
+  checkWithout(without, registry.list());
+  const settings = typedSettings(set, registry.list());
+  const display = progressDisplay(quiet);
+  let report: AnalyzeReport;
   try {
-    const report = await analyze({
+    report = await analyze({
       ...options,
       ...(batchContexts === undefined ? {} : { contextsPerBatch: batchContexts }),
       runtime: modelRuntime,
       registry,
-      without: without ?? [],
-      settings: set ?? {},
+      without,
+      settings,
       out: await directorySink(out),
-      signal: stopSignal(),
+      signal,
       onProgress: (event) => display.update(event),
       onNotice: (text) => display.line(`note: ${text}`),
     });
-    display.stop();
-    if (json === true) {
-      const { tokens, features, classes, l0, mse, fvu, backend, seconds, tokens_per_second, pack } = report;
-      return printJson({ tokens, features, classes, l0, mse, fvu, backend, seconds, tokens_per_second, pack });
-    }
-    const classes = Object.entries(report.classes).map(([name, count]) => `${thousands(count)} ${name}`);
-    print(
-      [
-        `${thousands(report.features)} features over ${thousands(report.tokens)} tokens: ${classes.join(', ')}`,
-        `L0 ${figure(report.l0)}   MSE ${figure(report.mse)}   FVU ${figure(report.fvu)}`,
-        `${duration(report.seconds)} on ${report.backend}, ${thousands(Math.round(report.tokens_per_second))} tokens/s`,
-        `pack: ${report.pack}   (saekit serve ${report.pack}, saekit show ${report.pack} --feature 0)`,
-      ].join('\n'),
-    );
+  } catch (error) {
+    nameFlag(error, { ...options, out });
+    throw error;
   } finally {
     display.stop();
-    process.stderr.write('');
   }
+  // Their failure is no reason to fail, but none may be overlooked, not even with --quiet.
+  for (const { id, status, message } of report.plugins) {
+    if (status === 'failed') process.stderr.write(`saekit: without ${id}: ${message ?? 'it failed'}\n`);
+  }
+  if (json === true) {
+    const { tokens, features, classes, l0, mse, fvu, backend, seconds, tokens_per_second, pack } = report;
+    printJson({ tokens, features, classes, l0, mse, fvu, backend, seconds, tokens_per_second, pack });
+  } else print(summary(report));
+}
+
+function summary(report: AnalyzeReport): string {
+  const classes = Object.entries(report.classes).flatMap(([name, count]) => (count > 0 ? [`${thousands(count)} ${name}`] : []));
+  const pack = shellWord(report.pack);
+  return [
+    `${plural(report.features, 'feature')} over ${plural(report.tokens, 'token')}: ${classes.join(', ')}`,
+    ...(report.l0 === null ? [] : [`L0 ${figure(report.l0)}   MSE ${figure(report.mse)}   FVU ${figure(report.fvu)}`]),
+    `${duration(report.seconds)} on ${report.backend}, ${thousands(Math.round(report.tokens_per_second))} tokens/s`,
+    `pack: ${report.pack}`,
+    `  saekit show ${pack} --feature 0   a card`,
+    `  saekit serve ${pack}${' '.repeat('--feature 0'.length)}  the dashboard`,
+  ].join('\n');
+}
+
+/** As a POSIX shell takes it. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,33 +1,78 @@
 /** `saekit doctor`: what this machine offers, and what to do about what is missing. */
 import { Command } from 'commander';
-import { describeEnvironment } from '../../engine/choose-backend.js';
-import { print, printJson } from '../output.js';
-import { VERSION } from '../version.js';
+import type { Environment } from '../../engine/choose-backend.js';
+import { SaekitError } from '../../engine/errors.js';
+import { resolveOnnxRuntime } from '../../engine/sources/onnx-runtime.js';
+import { describeEnvironment, VERSION } from '../../plugins/index.js';
+import { flow, paragraph } from '../columns.js';
+import { print, printJson, terminalWidth } from '../output.js';
+import { bytes, thousands } from '../text.js';
+
+/** What `--json` prints. */
+interface Findings extends Environment {
+  readonly saekit: string;
+  /** What would run a language model; null when nothing can. */
+  readonly model_runtime: { readonly description: string | null; readonly problem: string | null; readonly remedy: string | null };
+}
 
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Print the backends, adapter, limits and WASM features found, and what to do about what is missing.')
     .option('--json', 'print one JSON object on stdout and nothing else')
-    .addHelpText('after', `\nExamples:\n  saekit doctor\n  saekit doctor --json | jq .webgpu`)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  saekit doctor
+  saekit doctor --json | jq .webgpu
+
+With --json: {saekit, runtime, cores, cross_origin_isolated, backend, webgpu, wasm, model_runtime}`,
+    )
     .action(async (flags: { json?: boolean }) => {
-      const environment = { saekit: VERSION, ...(await describeEnvironment()) };
-      if (flags.json === true) return printJson(environment);
-      print(lines(environment, '').join('\n'));
+      const findings: Findings = { saekit: VERSION, ...(await describeEnvironment()), model_runtime: await findModelRuntime() };
+      if (flags.json === true) printJson(findings);
+      else print(findingsText(findings, terminalWidth()));
     });
 }
 
-/** Nested plain values as indented `name  value` lines. */
-function lines(value: Readonly<Record<string, unknown>>, indent: string): string[] {
-  const width = Math.max(...Object.keys(value).map((key) => key.length));
-  return Object.entries(value).flatMap(([key, entry]) => {
-    if (Array.isArray(entry)) {
-      if (entry.length === 0) return [`${indent}${key.padEnd(width)}  none`];
-      return [`${indent}${key}`, ...entry.flatMap((item) => (isRecord(item) ? lines(item, `${indent}  `) : [`${indent}  ${String(item)}`]))];
-    }
-    if (isRecord(entry)) return [`${indent}${key}`, ...lines(entry, `${indent}  `)];
-    const shown = entry === true ? 'yes' : entry === false ? 'no' : entry === null ? '–' : String(entry);
-    return [`${indent}${key.padEnd(width)}  ${shown}`];
-  });
+async function findModelRuntime(): Promise<Findings['model_runtime']> {
+  try {
+    return { description: (await resolveOnnxRuntime()).description, problem: null, remedy: null };
+  } catch (error) {
+    if (!(error instanceof SaekitError)) throw error;
+    return { description: null, problem: error.message, remedy: error.hint ?? null };
+  }
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const yes = (value: boolean): string => (value ? 'yes' : 'no');
+
+/** Findings first, then what to do, so that it is the last thing that is read. */
+export function findingsText(findings: Findings, width: number): string {
+  const { saekit, runtime, cores, backend, webgpu, wasm, model_runtime: model } = findings;
+  const lines = [
+    flow('', [`saekit ${saekit} on ${runtime}${cores === null ? '' : `, ${cores} ${cores === 1 ? 'core' : 'cores'}`}.`, backend === null ? 'No backend can run here.' : `\`--backend auto\` takes ${backend}.`], width, ' '),
+    '',
+    `WebGPU    ${webgpu.available ? (webgpu.software === true ? 'there, in software' : 'there') : 'not there'}`,
+  ];
+  const fact = (name: string, pieces: readonly string[]): void => void lines.push(flow(`  ${name.padEnd(8)}`, pieces, width));
+  if (webgpu.adapter !== null) fact('adapter', [webgpu.adapter]);
+  if (webgpu.limits !== null) fact('limits', Object.entries(webgpu.limits).map(([name, value]) => `${name} ${/Size$/.test(name) ? bytes(value) : thousands(value)}`));
+  if (webgpu.features !== null) fact('features', Object.entries(webgpu.features).map(([name, value]) => `${name} ${yes(value)}`));
+  lines.push(`WASM      ${wasm.available ? 'there' : 'not there'}`);
+  fact('features', [`SIMD ${yes(wasm.simd)}`, `relaxed SIMD ${yes(wasm.relaxed_simd)}`, `threads ${yes(wasm.threads)}`]);
+  lines.push(`Models    ${model.description ?? 'cannot be run'}`);
+
+  const remedies = [
+    { name: 'WebGPU', ...webgpu },
+    { name: 'WASM', ...wasm },
+    { name: 'Models', ...model },
+  ].filter(({ problem }) => problem !== null);
+  lines.push('', remedies.length === 0 ? 'Nothing is missing.' : 'What to do:');
+  for (const { name, problem, remedy } of remedies) {
+    lines.push(paragraph(`  ${name}: `, sentence(problem ?? ''), width));
+    if (remedy !== null) lines.push(paragraph('    ', remedy, width));
+  }
+  return lines.join('\n');
+}
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);

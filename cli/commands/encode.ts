@@ -1,10 +1,10 @@
 /** `saekit encode`: the sparse codes of a file of activations, and nothing else. */
 import { Command } from 'commander';
-import { encodeToFile } from '../../plugins/index.js';
-import { oneOf, whole } from '../options.js';
+import { encodeToFile, type EncodeReport } from '../../plugins/index.js';
+import { nameFlag, oneOf, whole } from '../options.js';
 import { print, printJson, stopSignal } from '../output.js';
 import { progressDisplay } from '../progress.js';
-import { duration, figure, thousands } from '../text.js';
+import { duration, figure, plural } from '../text.js';
 
 interface EncodeFlags {
   readonly sae: string;
@@ -25,31 +25,44 @@ export function encodeCommand(): Command {
     .option('--backend <kind>', 'auto, webgpu or wasm', oneOf('auto', 'webgpu', 'wasm'), 'auto')
     .option('--threads <n>', 'WASM worker threads', whole(1))
     .option('--json', 'print one JSON object on stdout and nothing else')
-    .option('--quiet', 'no progress')
+    .option('--quiet', 'no progress and no notes')
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   saekit encode --sae examples/stories260k/sae --acts acts.npy --out codes.safetensors
+  saekit encode --sae SAE_DIR --acts acts.safetensors#resid --out codes.safetensors --json
+Read back, for example with Python's safetensors:
+  codes = load_file("codes.safetensors"); rows, features = codes["locations"].T
 
 Entries are sorted by row, then feature; rows of [contexts, positions, d] are context * positions + position.
 With --json: {rows, features, nnz, l0, backend, seconds, tokens_per_second, out}`,
     )
     .action(async (flags: EncodeFlags) => {
-      const { json, quiet, ...options } = flags;
-      const display = progressDisplay(quiet === true);
+      const { json, quiet = false, ...options } = flags;
+      const signal = stopSignal();
+      const display = progressDisplay(quiet);
+      let report: EncodeReport;
       try {
-        const report = await encodeToFile({
+        report = await encodeToFile({
           ...options,
-          signal: stopSignal(),
+          signal,
           onProgress: (event) => display.update(event),
           onNotice: (text) => display.line(`note: ${text}`),
         });
-        display.stop();
-        if (json === true) return printJson(report);
-        print(`${thousands(report.nnz)} activations of ${thousands(report.features)} features on ${thousands(report.rows)} rows (L0 ${figure(report.l0)}), ${duration(report.seconds)} on ${report.backend}\ncodes: ${report.out}`);
+      } catch (error) {
+        nameFlag(error, { ...options });
+        throw error;
       } finally {
         display.stop();
       }
+      if (json === true) return printJson(report);
+      print(
+        [
+          `${plural(report.nnz, 'activation')} of ${plural(report.features, 'feature')} on ${plural(report.rows, 'row')}: L0 ${figure(report.l0)}`,
+          `${duration(report.seconds)} on ${report.backend}`,
+          `codes: ${report.out}`,
+        ].join('\n'),
+      );
     });
 }

@@ -16,7 +16,7 @@ export function serveCommand(): Command {
   return new Command('serve')
     .description('Serve the dashboard of a pack on this machine.')
     .argument('<pack>', 'folder of a pack')
-    .option('--port <n>', 'port (default: 8080 or the next free one; 0 for any)', whole(0))
+    .option('--port <n>', 'port (default: 8080 or the next free one; 0 for any)', whole(0, 65535))
     .option('--host <name>', 'address to listen on', '127.0.0.1')
     .option('--no-open', 'do not open a browser')
     .option('--plugin <file>', "a plugin module whose panel the dashboard shows (repeatable)", collect)

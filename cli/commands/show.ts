@@ -1,10 +1,9 @@
 /** `saekit show`: one feature's card, in the terminal or as JSON. */
-import process from 'node:process';
 import { Command } from 'commander';
-import { openPack } from '../../engine/pack/reader.js';
+import { openPack, type FeatureCard, type Manifest } from '../../plugins/index.js';
 import { cardText } from '../card-text.js';
 import { oneOf, whole } from '../options.js';
-import { print, printJson, wantsColour } from '../output.js';
+import { print, printJson, terminalWidth, wantsColour } from '../output.js';
 
 interface ShowFlags {
   readonly feature: number;
@@ -34,15 +33,28 @@ With --json: {feature, count, tokens, density, density_low, density_high, class,
   effective_bias, de_projection, de_cosine, encoder_norm, decoder_norm, histogram, quantiles,
   examples, logits, neighbours}`,
     )
-    .action(async (pack: string, flags: ShowFlags) => {
-      const card = await (await openPack(pack)).card(flags.feature);
-      if (flags.json === true) return printJson(card);
+    .action(async (folder: string, flags: ShowFlags) => {
+      const pack = await openPack(folder);
+      const card = await pack.card(flags.feature);
+      if (flags.json === true) return printJson(cardJson(card));
       print(
         cardText(card, {
           colour: wantsColour(flags.color === 'always' ? true : flags.color === 'never' ? false : undefined),
-          width: flags.width ?? Math.min(process.stdout.columns ?? 100, 120),
+          width: flags.width ?? terminalWidth(),
           examples: flags.examples,
+          missing: missing(pack.manifest),
         }),
       );
     });
+}
+
+/** What `--json` promises, in this order. */
+function cardJson(card: FeatureCard): Omit<FeatureCard, 'source'> {
+  const { source: _source, ...rest } = card;
+  return rest;
+}
+
+/** Built-in analyses that are not in the pack, and why. */
+function missing({ plugins }: Manifest): string[] {
+  return plugins.flatMap(({ id, title, status, message }) => (id.startsWith('sae/') && status !== 'done' ? [`${title} (${message ?? status})`] : []));
 }
