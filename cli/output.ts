@@ -1,9 +1,12 @@
 /** Writing results: one JSON object, or lines for people. And what the surroundings say about how. */
 import process from 'node:process';
 
-/** The only write to stdout of a `--json` run. */
+/**
+ * The only write to stdout of a `--json` run. `<` is escaped, so that the object
+ * can be put into a page's `<script type="application/json">` whatever the tokens are.
+ */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${JSON.stringify(value).replaceAll('<', '\\u003c')}\n`);
 }
 
 /** A result for people. */

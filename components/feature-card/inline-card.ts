@@ -20,14 +20,18 @@ export function inlineCard(element: Element): FeatureCard | null {
   return checkedCard(value);
 }
 
-/** The value as a card, if it has what none goes without. @throws FormatError naming what is missing */
+/**
+ * The value as a card, if it has what none goes without. `saekit show --json`
+ * leaves `source` out; the card then has no caption.
+ * @throws FormatError naming what is missing
+ */
 export function checkedCard(value: unknown): FeatureCard {
   const card = Object(value) as Readonly<Record<string, unknown>>;
   const wrong =
     ['feature', 'count', 'tokens', 'density', 'density_low', 'density_high'].find((name) => typeof card[name] !== 'number') ??
     ['examples', 'neighbours'].find((name) => !Array.isArray(card[name])) ??
-    ['histogram', 'quantiles', 'source'].find((name) => Object(card[name]) !== card[name]) ??
+    ['histogram', 'quantiles', 'source'].find((name) => Object(card[name]) !== card[name] && !(name === 'source' && card[name] === undefined)) ??
     (FEATURE_CLASSES.includes(card['class'] as never) ? undefined : 'class');
   if (wrong !== undefined) throw new FormatError(`the data is no feature card: ${wrong} is missing or of the wrong kind`, { hint: HINT });
-  return value as FeatureCard;
+  return { source: { sae: '', model: null, hook: null }, ...(value as Partial<FeatureCard>) } as FeatureCard;
 }
