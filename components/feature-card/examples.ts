@@ -10,36 +10,18 @@
 import { html, nothing, type ReactiveController, type ReactiveControllerHost, type TemplateResult } from 'lit';
 import type { FeatureCard, FeatureExample } from '../../engine/pack/schema.js';
 import { moveInGrid, type GridPosition } from '../internal/a11y.js';
-import { formatCount, formatNumber } from '../internal/format.js';
+import { formatNumber } from '../internal/format.js';
 import { tabsTemplate } from '../internal/tabs.js';
-import { directionOf, visibleText } from '../internal/text.js';
+import { directionOf } from '../internal/text.js';
 import { tokenTemplate } from '../internal/token.js';
+import { describeToken, exampleGroups, firstOfEach } from './example-groups.js';
 
 export type ExamplesHost = ReactiveControllerHost & { readonly renderRoot: HTMLElement | DocumentFragment };
 
 /** Rows of the first tab before more are asked for. */
-const ROWS = 5;
+const ROWS = 10;
 /** Where the firing tokens stand in the row: 10 of a window's 16 tokens come before. */
 const COLUMN = 0.6;
-
-/** The tabs' rows: the strongest, and those of the ten intervals from the highest down. */
-export function exampleGroups(examples: readonly FeatureExample[]): { readonly top: readonly FeatureExample[]; readonly range: readonly FeatureExample[] } {
-  const rank = (a: FeatureExample, b: FeatureExample): number => a.rank - b.rank;
-  return {
-    top: examples.filter(({ group }) => group === 'top').sort(rank),
-    range: examples.filter(({ group }) => group !== 'top').sort((a, b) => Number(b.group) - Number(a.group) || rank(a, b)),
-  };
-}
-
-/** One example of each interval. */
-export const firstOfEach = (range: readonly FeatureExample[]): FeatureExample[] => range.filter(({ group }, i) => range[i - 1]?.group !== group);
-
-/** What the read-out says of a token. */
-export function describeToken({ tokens, activations, context, start }: FeatureExample, column: number, max: number | null): string {
-  const activation = activations[column] ?? 0;
-  const share = max !== null && max > 0 && activation > 0 ? ` (${Math.round((activation / max) * 100)} % of the maximum)` : '';
-  return `“${visibleText(tokens[column] ?? '')}”  ${activation > 0 ? `activation ${formatNumber(activation)}${share}` : 'does not fire'}, context ${formatCount(context)}, position ${formatCount(start + column)}`;
-}
 
 /** State and drawing of the examples of a card. */
 export class Examples implements ReactiveController {

@@ -3,6 +3,7 @@ import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 
 import { CLASS_EDGES, FEATURE_CLASSES, type FeatureCard } from '../../engine/pack/schema.js';
 import { formatCount, formatDensity, formatPower } from '../internal/format.js';
 import type { CardViewOptions } from './card-view.js';
+import { densitySentence, oneIn } from './words.js';
 
 /** @param home the feature to go back to, or null */
 export function headerTemplate(card: FeatureCard, level: number, home: number | null, go: CardViewOptions['go']): TemplateResult {
@@ -17,18 +18,6 @@ export function headerTemplate(card: FeatureCard, level: number, home: number | 
   `;
 }
 
-/** `1 in 21`; null where that would say less than the number does. */
-export function oneIn(density: number): string | null {
-  return density > 0 && density < 0.5 ? `1 in ${formatCount(Number((1 / density).toPrecision(2)))}` : null;
-}
-
-/** The density's sentence for those who do not see the ruler; also its label. */
-export function densitySentence({ count, tokens, density, density_low, density_high }: FeatureCard): string {
-  return count === 0
-    ? `No firing in ${formatCount(tokens)} tokens: density below ${formatDensity(density_high)} at 95 %`
-    : `Density ${formatDensity(density)}, 95 % interval ${formatDensity(density_low)} to ${formatDensity(density_high)}, ${formatCount(count)} of ${formatCount(tokens)} tokens`;
-}
-
 export function densityTemplate(card: FeatureCard): TemplateResult {
   const { count, tokens, density, density_low, density_high } = card;
   const often = oneIn(density);
@@ -36,8 +25,8 @@ export function densityTemplate(card: FeatureCard): TemplateResult {
     <section class="density ${card.class}" part="density" aria-label="Density">
       <p><span class="label">density</span> <span class="large">${count === 0 ? html`&lt; ${formatDensity(density_high)}` : formatDensity(density)}</span></p>
       ${rulerTemplate(card)}
-      <p class="aside">${count === 0 ? 'at 95 %' : `95 %: ${formatDensity(density_low)} – ${formatDensity(density_high)}`}</p>
-      <p class="aside">${count === 0 ? `never fired on ${formatCount(tokens)} tokens` : `${formatCount(count)} of ${formatCount(tokens)} tokens`}${often === null ? nothing : `, ${often}`}</p>
+      ${count === 0 ? nothing : html`<p class="aside">95 %: ${formatDensity(density_low)} – ${formatDensity(density_high)}</p>`}
+      <p class="aside">${count === 0 ? `at 95 %: never fired on ${formatCount(tokens)} tokens` : `${formatCount(count)} of ${formatCount(tokens)} tokens`}${often === null ? nothing : `, ${often}`}</p>
     </section>
   `;
 }

@@ -8,6 +8,7 @@
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { FeatureCard } from '../../engine/pack/schema.js';
 import { formatCount, formatNumber, trimmed } from '../internal/format.js';
+import { histogramSentence } from './words.js';
 
 export interface HistogramColumn {
   readonly low: number;
@@ -58,12 +59,6 @@ export function logTicks(low: number, high: number): number[] {
   if (powers.length > 2) return powers;
   const fine = inside(decades.flatMap((exponent) => [1, 2, 5].map((digit) => Number(`${digit}e${exponent}`))));
   return fine.length > 0 ? fine : [low, high];
-}
-
-/** The distribution in a sentence. */
-export function histogramSentence({ histogram: { edges }, count, quantiles }: FeatureCard): string {
-  const q = (name: string): string => formatNumber(quantiles[name] ?? null);
-  return `Distribution of ${formatCount(count)} activations from ${formatNumber(edges[0] ?? null)} to ${formatNumber(edges.at(-1) ?? null)}, log scale. Median ${q('0.50')}, half between ${q('0.25')} and ${q('0.75')}, 95 % below ${q('0.95')}.`;
 }
 
 export function histogramTemplate(card: FeatureCard): TemplateResult {

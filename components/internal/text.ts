@@ -53,8 +53,8 @@ export function visible(text: string, spaces: 'mark' | 'keep' = 'mark'): Piece[]
 }
 
 /** The pieces of a token in one string, for labels: boxes in ‹ ›. */
-export function visibleText(text: string): string {
-  return visible(text)
+export function visibleText(text: string, spaces: 'mark' | 'keep' = 'mark'): string {
+  return visible(text, spaces)
     .map((piece) => (piece.kind === 'box' ? `‹${piece.text}›` : piece.text))
     .join('');
 }
