@@ -52,15 +52,15 @@ export function findingsText(findings: Findings, width: number): string {
   const lines = [
     flow('', [`saekit ${saekit} on ${runtime}${cores === null ? '' : `, ${cores} ${cores === 1 ? 'core' : 'cores'}`}.`, backend === null ? 'No backend can run here.' : `\`--backend auto\` takes ${backend}.`], width, ' '),
     '',
-    `WebGPU    ${webgpu.available ? (webgpu.software === true ? 'there, in software' : 'there') : 'not there'}`,
+    `WebGPU      ${webgpu.available ? (webgpu.software === true ? 'there, in software' : 'there') : 'not there'}`,
   ];
-  const fact = (name: string, pieces: readonly string[]): void => void lines.push(flow(`  ${name.padEnd(8)}`, pieces, width));
+  const fact = (name: string, pieces: readonly string[]): void => void lines.push(flow(`  ${name.padEnd(10)}`, pieces, width));
   if (webgpu.adapter !== null) fact('adapter', [webgpu.adapter]);
   if (webgpu.limits !== null) fact('limits', Object.entries(webgpu.limits).map(([name, value]) => `${name} ${/Size$/.test(name) ? bytes(value) : thousands(value)}`));
   if (webgpu.features !== null) fact('features', Object.entries(webgpu.features).map(([name, value]) => `${name} ${yes(value)}`));
-  lines.push(`WASM      ${wasm.available ? 'there' : 'not there'}`);
+  lines.push(`WASM        ${wasm.available ? 'there' : 'not there'}`);
   fact('features', [`SIMD ${yes(wasm.simd)}`, `relaxed SIMD ${yes(wasm.relaxed_simd)}`, `threads ${yes(wasm.threads)}`]);
-  lines.push(`Models    ${model.description ?? 'cannot be run'}`);
+  lines.push(`Models      ${model.description ?? 'cannot be run'}`);
 
   const remedies = [
     { name: 'WebGPU', ...webgpu },
