@@ -54,7 +54,9 @@ export function startThread(url: string, events: ThreadEvents): Promise<Thread> 
 }
 
 async function openThread(url: string, events: ThreadEvents): Promise<Thread> {
-  return typeof Worker === 'function' ? openWebWorker(url, events) : openNodeWorker(url, events);
+  // onnxruntime-web puts Node's Worker in the place of the global one, in Deno too: a web worker is told by what it can do.
+  const web = typeof Worker === 'function' && typeof (Worker.prototype as Partial<Worker>).addEventListener === 'function';
+  return web ? openWebWorker(url, events) : openNodeWorker(url, events);
 }
 
 function openWebWorker(url: string, events: ThreadEvents): Thread {
