@@ -30,8 +30,9 @@ export function checkedCard(value: unknown): FeatureCard {
   const wrong =
     ['feature', 'count', 'tokens', 'density', 'density_low', 'density_high'].find((name) => typeof card[name] !== 'number') ??
     ['examples', 'neighbours'].find((name) => !Array.isArray(card[name])) ??
-    ['histogram', 'quantiles', 'source'].find((name) => Object(card[name]) !== card[name] && !(name === 'source' && card[name] === undefined)) ??
+    ['histogram', 'quantiles'].find((name) => Object(card[name]) !== card[name]) ??
     (FEATURE_CLASSES.includes(card['class'] as never) ? undefined : 'class');
   if (wrong !== undefined) throw new FormatError(`the data is no feature card: ${wrong} is missing or of the wrong kind`, { hint: HINT });
-  return { source: { sae: '', model: null, hook: null }, ...(value as Partial<FeatureCard>) } as FeatureCard;
+  // `show --json` leaves the source out: the page around it says what SAE it is about.
+  return { ...(value as FeatureCard), source: { sae: '', model: null, hook: null, ...(card['source'] as object | undefined) } };
 }

@@ -7,6 +7,7 @@ import type { FeatureCard, FeatureExample, TokenLogit } from '../../engine/pack/
 import { formatNumber, formatSigned } from '../internal/format.js';
 import { directionOf, visibleText } from '../internal/text.js';
 import { exampleGroups } from './example-groups.js';
+import { checkedCard } from './inline-card.js';
 import { densitySentence, FACTS, histogramSentence } from './words.js';
 
 export interface StaticOptions {
@@ -24,15 +25,17 @@ export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (ch
 /**
  * The card as HTML. Every text of the card is escaped and made visible (see
  * internal/text.ts); the token that an example is about is a `<mark>`.
+ * @throws FormatError when the data is no card
  */
-export function renderStatic(card: FeatureCard, { level = 3, examples = 5 }: StaticOptions = {}): string {
+export function renderStatic(data: FeatureCard, { level = 3, examples = 5 }: StaticOptions = {}): string {
+  const card = checkedCard(data);
   const heading = `h${Math.max(1, Math.min(6, Math.round(level) || 3))}`;
-  const source = [card.source.sae, card.source.model, card.source.hook].filter((name) => name !== null).map((name) => `<bdi>${shown(name)}</bdi>`);
+  const source = [card.source.sae, card.source.model, card.source.hook].flatMap((name) => (name === null || name === '' ? [] : [`<bdi>${shown(name)}</bdi>`]));
   const top = exampleGroups(card.examples).top.slice(0, examples);
   const logits = card.logits?.normed ?? card.logits?.plain;
   const lines = [
     `<${heading}>Feature ${number(card.feature)} <small>${escapeHtml(card.class)}</small></${heading}>`,
-    `<p>${source.join(' · ')}</p>`,
+    source.length === 0 ? '' : `<p>${source.join(' · ')}</p>`,
     `<p>${escapeHtml(densitySentence(card))}.</p>`,
     card.histogram.counts.length === 0 ? '' : `<p>${escapeHtml(histogramSentence(card))}</p>`,
     top.length === 0 ? '' : `<table>\n<caption>Strongest examples</caption>\n${top.map(exampleRow).join('\n')}\n</table>`,
