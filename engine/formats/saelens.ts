@@ -80,7 +80,7 @@ export async function loadSaelens(folder: Folder, options: SaelensOptions = {}):
       normalizeActivations: cfg.normalizeActivations === 'expected_average_only_in' ? 'none' : cfg.normalizeActivations,
       rescaleActsByDecoderNorm: cfg.architecture === 'topk' && cfg.rescaleActsByDecoderNorm,
       metadata: {
-        name: folder.label,
+        name: displayName(folder),
         model_name: cfg.model_name,
         hook_name: cfg.hook_name,
         source: folder.name,
@@ -92,6 +92,14 @@ export async function loadSaelens(folder: Folder, options: SaelensOptions = {}):
   } finally {
     await weightSource.close?.();
   }
+}
+
+/** What a person would call the SAE: its folder, with the one above where the folder's own name says nothing (`stories260k/sae`). */
+export function displayName({ name, label }: Pick<Folder, 'name' | 'label'>): string {
+  if (!/^(sae|saes|final|latest|default|(final_|step_|checkpoint[_-]?)?\d*)$/i.test(label)) return label;
+  const parts = name.replace(/[?#].*$/, '').split(/[\\/]+/).filter((part) => part !== '' && part !== '.' && !/^[a-z]+:$/i.test(part));
+  const above = parts[parts.length - 2];
+  return above === undefined || above === '..' ? label : `${decodeURIComponent(above)}/${label}`;
 }
 
 /** The forward pass that results, in words. */

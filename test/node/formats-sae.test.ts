@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadSae, type LoadSaeOptions } from '../../engine/formats/load-sae.js';
+import { displayName } from '../../engine/formats/saelens.js';
 import { writeSafetensors, type SafetensorsEntry } from '../../engine/formats/safetensors.js';
 import { loadUnembedding } from '../../engine/formats/unembedding.js';
 import { readAll } from '../../engine/io/read.js';
@@ -198,4 +199,17 @@ test('the unembedding: shapes are checked against each other', async () => {
   await assert.rejects(write([W_U, { name: 'final_norm_scale', shape: [3], data: new Float32Array(3) }]), { name: 'ShapeError', message: /\[3\], \[2\] was expected because W_U is \[2, 3\]/, hint: /Transpose/ });
   await assert.rejects(write([{ ...W_U, data: Float32Array.of(1, 2, 3, NaN, 5, 6) }]), { name: 'NumericError', message: /W_U: element \[1, 0\] is NaN/ });
   assert.ok((await readAll('examples/stories260k/unembedding.safetensors')).length > 0);
+});
+
+test('an SAE is called after its folder, and the one above where that says nothing', () => {
+  const cases: readonly [string, string, string][] = [
+    ['examples/stories260k/sae', 'sae', 'stories260k/sae'],
+    ['runs/relu/step_12000/', 'step_12000', 'relu/step_12000'],
+    ['https://host.example/a%20b/sae/?v=1', 'sae', 'a b/sae'],
+    ['saes/gpt2-res-jb', 'gpt2-res-jb', 'gpt2-res-jb'],
+    ['sae', 'sae', 'sae'],
+    ['../sae', 'sae', 'sae'],
+    ['files in memory', 'files in memory', 'files in memory'],
+  ];
+  for (const [name, label, expected] of cases) assert.equal(displayName({ name, label }), expected);
 });
