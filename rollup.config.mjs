@@ -13,6 +13,9 @@ import terser from '@rollup/plugin-terser';
 import esbuild from 'rollup-plugin-esbuild';
 import { assetModule } from './scripts/asset-loader.mjs';
 
+/** scripts/build.mjs builds beside dist/ and puts it in its place when it is whole. */
+const dist = process.env.SAEKIT_DIST ?? 'dist';
+
 const assets = {
   name: 'saekit-assets',
   async load(id) {
@@ -44,18 +47,18 @@ export default [
     },
     external,
     plugins: [assets, typescript(), nodeResolve()],
-    output: { dir: 'dist', format: 'es', sourcemap: true, chunkFileNames: 'chunks/[name]-[hash].js' },
+    output: { dir: dist, format: 'es', sourcemap: true, chunkFileNames: 'chunks/[name]-[hash].js' },
   },
   {
     input: 'components/saekit.ts',
     plugins,
-    output: { file: 'dist/saekit.js', format: 'es', sourcemap: true, inlineDynamicImports: true, plugins: [terser({ module: true })] },
+    output: { file: `${dist}/saekit.js`, format: 'es', sourcemap: true, inlineDynamicImports: true, plugins: [terser({ module: true })] },
   },
   {
     input: { engine: 'plugins/index.ts' },
     plugins,
     external: (id) => id.startsWith('node:'),
     // In chunks: a run loads the backend, the formats and the ONNX runtime that it uses.
-    output: { dir: 'dist/browser', format: 'es', sourcemap: true, chunkFileNames: ({ name }) => `${name.startsWith('_') ? 'core' : name}-[hash].js`, plugins: [terser({ module: true })] },
+    output: { dir: `${dist}/browser`, format: 'es', sourcemap: true, chunkFileNames: ({ name }) => `${name.startsWith('_') ? 'core' : name}-[hash].js`, plugins: [terser({ module: true })] },
   },
 ];

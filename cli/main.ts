@@ -69,7 +69,7 @@ function report(error: unknown): void {
   const denied = denial(error);
   if (denied !== null) {
     say(`saekit: Deno does not allow it: ${denied}`);
-    say('  saekit needs --allow-read and --allow-env; --allow-write to write, --allow-net to serve and for URLs.');
+    say('  saekit needs --allow-read; --allow-write to write, --allow-net to serve and to read URLs; --allow-env for NO_COLOR.');
   } else if (error instanceof SaekitError) {
     say(`saekit: ${error.message}`);
     if (error.hint !== undefined) say(`  ${error.hint}`);
@@ -91,6 +91,11 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
 }
 
 endWithReader();
+// What is thrown where nobody waits for it (Deno refuses a port that way) is told like everything else.
+process.on('uncaughtException', (error) => {
+  report(error);
+  process.exit(1);
+});
 // Stdout is the result's alone: what plugins and libraries have to say goes to stderr.
 console.log = console.info = console.debug = console.error;
 const status = await main(process.argv.slice(2));

@@ -14,13 +14,11 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** A variable of the environment; undefined too where Deno was not allowed to look. */
+/** A variable of the environment; undefined too where Deno may not look, which is no reason to ask. */
 export function environmentVariable(name: string): string | undefined {
-  try {
-    return process.env[name];
-  } catch {
-    return undefined;
-  }
+  const { Deno } = globalThis as { Deno?: { permissions: { querySync(what: { name: 'env'; variable: string }): { state: string } } } };
+  if (Deno !== undefined && Deno.permissions.querySync({ name: 'env', variable: name }).state !== 'granted') return undefined;
+  return process.env[name];
 }
 
 /** Colour only for a terminal, and never against NO_COLOR (no-color.org: set and not empty). */
