@@ -7,7 +7,6 @@
  * The two bars of what cannot be told from zero stand left of a gap, off the axis.
  */
 import { max, ticks } from 'd3-array';
-import { scaleLinear, scaleLog } from 'd3-scale';
 import { CLASS_EDGES, FEATURE_CLASSES, type FeatureClass } from '../../engine/pack/schema.js';
 import { formatCount, formatPower } from '../internal/format.js';
 import type { DensityBar, DensityBars } from './bins.js';
@@ -69,13 +68,15 @@ export function layoutHistogram({ bars, floor, domain }: DensityBars, width: num
   const x0 = MARGIN.left + 2 * (special + gap) + (W < 420 ? gap : 2 * gap);
   const plot: Rect = { x: x0, y: MARGIN.top, width: W - x0 - MARGIN.right, height: Math.max(40, height - MARGIN.top - MARGIN.bottom) };
   const bottom = plot.y + plot.height;
-  const x = scaleLog(domain, [plot.x, plot.x + plot.width]);
+  // Two affine maps: d3-scale would bring colours and interpolation with it, 9 kB gzipped.
+  const decades = Math.round(-Math.log10(domain[0]));
+  const x = (density: number): number => plot.x + plot.width * (1 + Math.log10(density) / decades);
 
   const counts = bars.map(({ features }) => features.length);
   const tallestBin = max(counts.slice(2)) ?? 0;
   const tallest = max(counts) ?? 0;
   const limit = tallestBin > 0 && tallest > TALL * tallestBin ? TALL * tallestBin : Math.max(1, tallest);
-  const y = scaleLinear([0, limit], [bottom, plot.y]);
+  const y = (count: number): number => bottom - (count / limit) * plot.height;
 
   const layouts = bars.map((bar, i): BarLayout => {
     const [from, to] =
@@ -98,7 +99,6 @@ export function layoutHistogram({ bars, floor, domain }: DensityBars, width: num
     return { bar, column: { x: from, y: plot.y, width: to - from, height: plot.height }, segments, top: segments.at(-1)?.y ?? bottom, cut };
   });
 
-  const decades = Math.round(-Math.log10(domain[0]));
   const every = Math.max(1, Math.ceil((decades * 34) / plot.width));
   const xTicks = Array.from({ length: decades + 1 }, (_, i) => ({ at: x(Number(`1e${-i}`)), label: i % every === 0 ? formatPower(-i) : '' })).reverse();
   const yTicks = ticks(0, limit, plot.height < 120 ? 2 : 4)

@@ -12,8 +12,8 @@ export function neighboursTemplate({ neighbours }: FeatureCard, go: CardViewOpti
       <ul>
         ${neighbours.map(({ feature, cosine }) => html`
           <li>
-            <button part="neighbour" type="button" aria-label=${`Feature ${feature}, cosine ${formatSigned(cosine)}`} @click=${() => go(feature, 'neighbour')}>
-              ${feature} <span class="aside">${formatSigned(cosine)}</span>
+            <button part="neighbour" type="button" @click=${() => go(feature, 'neighbour')}>
+              <span class="visually-hidden">Feature </span>${feature}<span class="visually-hidden">, cosine</span> <span class="aside">${formatSigned(cosine)}</span>
             </button>
           </li>`)}
       </ul>
