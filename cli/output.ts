@@ -29,7 +29,7 @@ export function wantsColour(flag: boolean | undefined): boolean {
 
 /** Columns of the terminal, at most 120; 100 where the output goes elsewhere. */
 export function terminalWidth(): number {
-  return Math.max(40, Math.min(process.stdout.columns ?? 100, 120));
+  return Math.max(40, Math.min(process.stdout.columns || 100, 120));
 }
 
 /** Milliseconds in which a signal that comes again is the same keypress: a terminal sends it to npm and to us, and npm passes it on. */

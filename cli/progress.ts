@@ -41,7 +41,7 @@ function bar(stream: ProgressStream): ProgressDisplay {
   const bars = new cliProgress.MultiBar(
     {
       format: '{phase} {bar} {percentage} %  {tokens}  {rate}  {left}',
-      barsize: Math.max(10, Math.min(40, (stream.columns ?? 80) - 62)),
+      barsize: Math.max(10, Math.min(40, (stream.columns || 80) - 62)),
       stream: stream as NodeJS.WriteStream,
       hideCursor: true,
       clearOnComplete: true,

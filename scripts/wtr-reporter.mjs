@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 /** @param {string | undefined} file where to write {passed, failed, skipped} */
 export function reporter(file) {
   return {
-    stop({ sessions, testCoverage: _coverage }) {
+    stop({ sessions }) {
       const count = { passed: 0, failed: 0, skipped: 0 };
       const walk = (suite, trail) => {
         for (const test of suite.tests ?? []) {
