@@ -97,8 +97,8 @@ function histogram(card: FeatureCard, width: number): string {
   const low = figure(edges[0] ?? 0, 3);
   const high = figure(edges[edges.length - 1] ?? 0, 3);
   const axis = `${low}${' '.repeat(Math.max(2, columns.length - low.length - high.length))}${high}`;
-  const caption = [`activation, log scale;`, `the tallest column is ${plural(most, 'firing')}`];
-  return [...lines, `${' '.repeat(MARGIN)}${axis}`, flow(' '.repeat(MARGIN), caption, width, ' ')].join('\n');
+  const caption = `activation, log scale; the tallest column is ${plural(most, 'firing')}`;
+  return [...lines, `${' '.repeat(MARGIN)}${axis}`, paragraph(' '.repeat(MARGIN), caption, width)].join('\n');
 }
 
 function examples(card: FeatureCard, { colour, width, examples: wanted }: CardTextOptions, { bold }: Style): string[] {
@@ -110,7 +110,7 @@ function examples(card: FeatureCard, { colour, width, examples: wanted }: CardTe
   const sampled = wanted === 0 ? [] : [...tenths.values()].sort((a, b) => Number(b.group) - Number(a.group));
   // One call, so that both blocks are aligned with each other.
   const lines = strips([...top, ...sampled], { colour, width, max: card.max ?? 1 });
-  const block = (title: string, from: number, to: number): string => (from === to ? '' : [bold(title), ...lines.slice(from, to)].join('\n'));
+  const block = (title: string, from: number, to: number): string => (from === to ? '' : [bold(paragraph('', title, width)), ...lines.slice(from, to)].join('\n'));
   return [block('strongest', 0, top.length), block('a sample of each tenth of the range from 0 to max', top.length, lines.length)];
 }
 
@@ -118,7 +118,7 @@ function logits(card: FeatureCard, { width }: CardTextOptions, { bold }: Style):
   if (card.logits === null) return [];
   const list = (title: string, weights: LogitWeights): string =>
     [
-      bold(title),
+      bold(paragraph('', title, width)),
       ...(['top', 'bottom'] as const).map((side) =>
         flow(side === 'top' ? '  promotes    ' : '  suppresses  ', weights[side].map(({ token, logit }) => `${listedToken(token)} ${signed(logit)}`), width, '   '),
       ),
