@@ -141,10 +141,10 @@ export class Examples implements ReactiveController {
     // The same rows as before stay the same array: what was scrolled stays scrolled.
     if (rows.length !== this.#rows.length || rows.some((row, i) => row !== this.#rows[i])) this.#rows = rows;
     this.#max = card.max;
-    if (rows.length === 0) return html`<section class="examples" part="examples" aria-label="Examples"><p class="none">${card.count === 0 ? 'It never fired: there are no examples.' : 'This pack has no examples.'}</p></section>`;
+    if (rows.length === 0) return html`<section class="examples" part="examples" role="group" aria-label="Examples"><p class="none">${card.count === 0 ? 'It never fired: there are no examples.' : 'This pack has no examples.'}</p></section>`;
     const title = showRange ? 'across the range' : 'strongest';
     return html`
-      <section class="examples" part="examples" aria-label="Examples">
+      <section class="examples" part="examples" role="group" aria-label="Examples">
         <div class="head">
           <p><span class="label">examples</span> ${names.length < 2 ? html`<span class="aside">${title}</span>` : nothing}</p>
           ${tabsTemplate({ label: 'Examples', names, chosen: this.#tab, panel: 'examples', choose: (tab) => this.#change(() => { this.reset(); this.#tab = tab; }) })}

@@ -6,7 +6,7 @@ import { FACTS } from './words.js';
 
 export function factsTemplate(card: FeatureCard): TemplateResult {
   return html`
-    <section class="facts" part="facts" aria-label="Figures">
+    <section class="facts" part="facts" role="group" aria-label="Figures">
       <dl>
         ${FACTS.map(({ name, key, description }) => html`<div title=${description}><dt>${name}</dt><dd>${formatNumber(card[key])}</dd></div>`)}
       </dl>

@@ -22,7 +22,7 @@ export function densityTemplate(card: FeatureCard): TemplateResult {
   const { count, tokens, density, density_low, density_high } = card;
   const often = oneIn(density);
   return html`
-    <section class="density ${card.class}" part="density" aria-label="Density">
+    <section class="density ${card.class}" part="density" role="group" aria-label="Density">
       <p><span class="label">density</span> <span class="large">${count === 0 ? html`&lt; ${formatDensity(density_high)}` : formatDensity(density)}</span></p>
       ${rulerTemplate(card)}
       ${count === 0 ? nothing : html`<p class="aside">95 %: ${formatDensity(density_low)} – ${formatDensity(density_high)}</p>`}

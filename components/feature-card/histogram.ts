@@ -64,7 +64,7 @@ export function logTicks(low: number, high: number): number[] {
 export function histogramTemplate(card: FeatureCard): TemplateResult {
   const { edges, counts } = card.histogram;
   const { quantiles } = card;
-  if (counts.length === 0) return html`<section class="histogram" part="histogram" aria-label="Activations"><p class="none">No activations.</p></section>`;
+  if (counts.length === 0) return html`<section class="histogram" part="histogram" role="group" aria-label="Activations"><p class="none">No activations.</p></section>`;
   const at = logAxis(edges);
   const percent = (value: number): string => `${value.toFixed(2)}%`;
   const q = (name: string): number => at(quantiles[name] ?? NaN);
@@ -72,7 +72,7 @@ export function histogramTemplate(card: FeatureCard): TemplateResult {
     from <= to ? svg`<rect class=${name} x=${percent(from)} width=${percent(to - from)} y=${y} height=${height}></rect>` : nothing;
   const box = HEIGHT + 4;
   return html`
-    <section class="histogram" part="histogram" aria-label="Activations">
+    <section class="histogram" part="histogram" role="group" aria-label="Activations">
       <p><span class="label">activations</span> <span class="aside">firings an octave, log scale</span></p>
       <svg role="img" aria-label=${histogramSentence(card)} height=${HEIGHT + BOX + LABELS}>
         ${histogramColumns(card.histogram).map(({ low, high, count, x, width, height }) => svg`

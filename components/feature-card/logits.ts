@@ -13,7 +13,7 @@ export function logitsTemplate({ plain, normed }: NonNullable<FeatureCard['logit
   const weights = normed === null || chosen === 1 ? plain : normed;
   const largest = Math.max(...[...weights.top, ...weights.bottom].map(({ logit }) => Math.abs(logit)));
   return html`
-    <section class="logits" part="logits" aria-label="Logit weights">
+    <section class="logits" part="logits" role="group" aria-label="Logit weights">
       <div class="head">
         <p><span class="label">logit weights</span> <span class="aside">median 0, number of tokens on a log scale</span></p>
         ${tabsTemplate({ label: 'Kind of logit weights', names, chosen, panel: 'logits', choose })}

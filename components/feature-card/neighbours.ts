@@ -7,7 +7,7 @@ import type { CardViewOptions } from './card-view.js';
 export function neighboursTemplate({ neighbours }: FeatureCard, go: CardViewOptions['go']): TemplateResult | typeof nothing {
   if (neighbours.length === 0) return nothing;
   return html`
-    <section class="neighbours" part="neighbours" aria-label="Nearest decoder rows">
+    <section class="neighbours" part="neighbours" role="group" aria-label="Nearest decoder rows">
       <p><span class="label">nearest decoder rows</span> <span class="aside">cosine</span></p>
       <ul>
         ${neighbours.map(({ feature, cosine }) => html`
