@@ -201,7 +201,7 @@ describe('<sae-pack-view>', () => {
     await cardOf(element, 7);
     const { neighbours } = await pack.card(7);
     const next = neighbours[0]?.feature as number;
-    const link = await until('the neighbour', () => [...inside(card(element)).querySelectorAll<HTMLElement>('button, a')].find((one) => new RegExp(`^(Feature )?${next}\b`).test(one.textContent?.trim() ?? '')));
+    const link = await until('the neighbour', () => [...inside(card(element)).querySelectorAll<HTMLElement>('button, a')].find((one) => new RegExp(`^(Feature )?${next}\\b`).test(one.textContent?.trim() ?? '')));
     link.click();
     await cardOf(element, next);
     assert.equal(table(element).selected, next);
