@@ -161,7 +161,8 @@ export abstract class PackElement<T> extends SaeElement {
     this.#observer?.disconnect();
     this.#observer = null;
     this.#near = true;
-    if (this.phase === 'loading') this.retry();
+    // An eager one has asked already.
+    if (this.phase === 'loading' && this.loading !== 'eager') this.retry();
   }
 
   protected override willUpdate(changed: PropertyValues): void {
