@@ -90,8 +90,7 @@ function barTemplate({ bar, column, segments, top, cut }: BarLayout, i: number, 
         <rect class="chosen" x=${body.x} y=${bottom - Math.max(2, share * (bottom - top))} width=${body.width} height=${Math.max(2, share * (bottom - top))}></rect>`}
       ${cut && body !== undefined ? svg`
         <path class="cut" d=${`M${body.x - 2},${top + 13}l${body.width + 4},-6v4l${-body.width - 4},6z`}></path>` : nothing}
-      ${bar.kind !== 'bin' && body !== undefined ? svg`
-        <text class="count" x=${column.x + column.width / 2} y=${top - 4} text-anchor="middle">${formatCount(bar.features.length)}</text>` : nothing}
+      ${bar.kind === 'bin' ? nothing : svg`<text class="count" x=${column.x + column.width / 2} y=${top - 4} text-anchor="middle">${formatCount(bar.features.length)}</text>`}
     </g>`;
 }
 

@@ -104,6 +104,7 @@ export const styles = css`
     margin: 0.25rem 0 0;
     color: var(--_muted);
     font-size: 0.85em;
+    unicode-bidi: plaintext;
   }
   .empty {
     color: var(--_muted);

@@ -17,7 +17,7 @@ export interface FeatureColumn {
 }
 
 const COLUMNS: readonly FeatureColumn[] = [
-  { name: 'feature', width: 4.4, label: 'feature', description: 'Index of the feature', first: 'ascending' },
+  { name: 'feature', width: 5.2, label: 'feature', description: 'Index of the feature', first: 'ascending' },
   { name: 'class', width: 5.4, label: 'class', description: 'Class by density: dead, ultralow below 1e-6, rare below 1e-4, live, dense above 0.1', first: 'ascending' },
   { name: 'density', width: 6.6, label: 'density', description: 'Share of tokens on which it fires', first: 'descending' },
   { name: 'mean', width: 4.4, label: 'mean', description: 'Mean activation over the tokens on which it fires', first: 'descending' },

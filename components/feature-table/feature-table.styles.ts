@@ -73,6 +73,8 @@ export const styles = css`
     position: relative;
     padding-inline: 0.6rem;
     text-align: end;
+    /* A minus stays before its number on right-to-left pages. */
+    unicode-bidi: plaintext;
     white-space: nowrap;
     overflow: hidden;
     text-overflow: ellipsis;

@@ -15,6 +15,14 @@ export const styles = css`
   .view > * {
     min-inline-size: 0;
   }
+  /* What is said here is English with numbers, whatever way the page runs. */
+  .title,
+  .lead,
+  dd,
+  .count,
+  .missing li {
+    unicode-bidi: plaintext;
+  }
   .title {
     font-size: clamp(1.35rem, 1rem + 1.6cqi, 1.9rem);
     font-weight: 600;

@@ -167,8 +167,19 @@ export class SaePackView extends PackElement<View> {
     event.preventDefault();
     const { feature, features, source } = event;
     const single = feature ?? (source !== 'histogram' && features?.length === 1 ? features[0] : undefined);
-    if (single !== undefined) this.#open(single);
-    else this.brushed = features;
+    if (single === undefined) this.brushed = features;
+    else {
+      this.#open(single);
+      if (source === 'table') this.#showDetail();
+    }
+  }
+
+  /** Where the card stands below the table, the one who opened it should see it. */
+  #showDetail(): void {
+    const detail = this.renderRoot.querySelector('.detail');
+    if (detail === null || detail.getBoundingClientRect().top < innerHeight * 0.7) return;
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    detail.scrollIntoView({ block: 'start', behavior: still ? 'auto' : 'smooth' });
   }
 
   #open(feature: number): void {

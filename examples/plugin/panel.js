@@ -13,11 +13,11 @@ const MARGIN = { left: 44, right: 8, top: 10, bottom: 34 };
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`
   :host { display: block; color: inherit; font: inherit; }
-  svg { display: block; inline-size: 100%; max-inline-size: 46rem; block-size: auto; }
+  svg { display: block; inline-size: 100%; max-inline-size: 46rem; block-size: auto; direction: ltr; }
   text { fill: currentColor; font: 11px system-ui, sans-serif; opacity: 0.75; }
-  .bar { fill: var(--sae-accent, #3b6ea8); }
+  .bar { fill: var(--sae-accent, light-dark(#2b628f, #8ab8e0)); }
   .mean { stroke: currentColor; stroke-dasharray: 3 3; opacity: 0.55; }
-  p { margin: 0 0 0.5rem; }
+  p { margin: 0 0 0.5rem; unicode-bidi: plaintext; }
   @media (forced-colors: active) { .bar { fill: CanvasText; } text { opacity: 1; } }
 `);
 
