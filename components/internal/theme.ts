@@ -8,7 +8,7 @@
  *
  * Kept true (test/browser/theme.test.ts): text 4.5:1 and marks 3:1 on the
  * surface in both schemes, text 4.5:1 on every step of the heat scale, and the
- * class colours apart in lightness or hue under the three kinds of
+ * class colours apart, each from each, under the three kinds of
  * dichromacy. Class and activation are never told by colour alone.
  */
 import { css } from 'lit';
@@ -25,11 +25,11 @@ export const theme = css`
     --_focus: var(--sae-focus, var(--_accent));
     --_heat: var(--sae-heat, light-dark(#f4a04a, #8f4d06));
     --_error: var(--sae-error, light-dark(#a8321f, #f09482));
-    --_dead: var(--sae-dead, light-dark(#6d7278, #8f959c));
-    --_ultralow: var(--sae-ultralow, light-dark(#8d3a94, #c78ad0));
-    --_rare: var(--sae-rare, light-dark(#2467b8, #74a9ee));
-    --_live: var(--sae-live, light-dark(#0a7d62, #45bd99));
-    --_dense: var(--sae-dense, light-dark(#bc5410, #f08a4b));
+    --_dead: var(--sae-dead, light-dark(#64676d, #989fa6));
+    --_ultralow: var(--sae-ultralow, light-dark(#6c2a7e, #e6aaf7));
+    --_rare: var(--sae-rare, light-dark(#1c74cd, #5a86e2));
+    --_live: var(--sae-live, light-dark(#12563a, #7fdca0));
+    --_dense: var(--sae-dense, light-dark(#a85f17, #e58b46));
     --_mono: var(--sae-font-mono, ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace);
     --_radius: var(--sae-radius, 6px);
     display: block;
