@@ -7,45 +7,28 @@
  * items of a set is its bottom-k: the k lowest keys. Bottom-k samples merge: the
  * bottom-k of a union is the bottom-k of the two bottom-k's.
  *
- * Buckets. [0, R) is cut into 64 buckets of width R / 64, with R the power of
- * two above the feature's running maximum, and each bucket keeps its bottom-k.
- * When R doubles, buckets merge in pairs: floor(v 64 / 2R) is
- * floor(floor(v 64 / R) / 2), so the state is a function of the set of firings,
- * whatever their order. As max >= R / 2, at least 32 buckets are in use, and an
- * interval of a tenth covers 3.2 to 6.4 of them.
+ * What is kept. Whatever max becomes, it is at least the running maximum, and an
+ * interval is at least L = running maximum / m wide. So a firing can be in a
+ * sample at the end only if some window of that width, anywhere in [0, infinity),
+ * has it among its bottom-k. Exactly those firings are kept: the union of the
+ * bottom-k of all windows wider than L. The sample of an interval is then its
+ * bottom-k among what is kept, and is exact.
  *
- * Reading an interval [lo, hi). A bucket inside it gives its bottom-k. A bucket
- * that an edge cuts gives those of its kept items that lie in [lo, hi); where it
- * has dropped items it is silent about keys above its largest kept key. With
- * tau the least of these largest keys, every item of the interval with a key of
- * at most tau is known, or lies in an inner bucket behind k lower keys. So the
- * known items with key <= tau, in the order of their keys, cut at k, are the
- * first items of the interval's true bottom-k: the same list, sometimes shorter.
+ * One firing x is tested by its neighbours of lower key: the widest window around
+ * x with fewer than k of them inside ends at the (i + 1)-th to the left and the
+ * (k - i)-th to the right, for some i of 0 .. k - 1. It is enough to look for
+ * them among what is kept: where a window does not have x in its bottom-k, it has
+ * k firings of lower key that are its bottom-k, and these are kept. For the same
+ * reason dropping one firing decides nothing about another, and the state is a
+ * function of the set of firings, whatever their order: a larger maximum only
+ * leaves fewer windows.
  *
- * Where it is cut does not bias it. The j-th item, of key h, is listed if and
- * only if in each cut bucket that overflowed fewer than k items have a key below
- * h. That depends on the items before it and on those outside of the interval,
- * not on which item it is itself: given the list so far, the next one is uniform
- * over the rest of the interval. The first is uniform without any condition.
+ * Memory: about 2 k firings for each width L that is in use (the density of
+ * minimizers, 2 / (w + 1), for k = 1), hence O(m k) a feature.
  */
 import type { StateValue } from '../run/accumulator.js';
-import { indexArray, stateField } from './saved.js';
+import { floatArray, stateField } from './saved.js';
 import type { ItemKeys } from './top-k.js';
-
-/** Buckets of a feature. */
-export const BUCKETS = 64;
-const LOG_BUCKETS = 6;
-/** R = 2^exponent is at least this, so that a bucket's width is a normal number. */
-const MIN_EXPONENT = -120;
-
-const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
-
-/** The exponent e of the least power of two 2^e above a positive f32 (at least -120). */
-export function exponentAbove(value: number): number {
-  float[0] = value;
-  return Math.max(MIN_EXPONENT, (bits[0] as number >>> 23) - 126);
-}
 
 /** Items with a random key that decides which are kept. */
 export interface HashedKeys extends ItemKeys {
@@ -53,201 +36,198 @@ export interface HashedKeys extends ItemKeys {
   hash(item: number): number;
 }
 
-/** The buckets of one feature. */
-interface Buckets {
-  /** R = 2^exponent. */
-  exponent: number;
-  /** 64 / R, a power of two: floor(value * scale) is the bucket, exactly. */
-  scale: number;
-  /** [64] how many firings fell into each, counted to k + 1: more than k means that some were dropped. */
-  readonly seen: Uint8Array;
-  /** [64] hash of the last kept item, where the bucket is full. */
-  readonly limits: Uint32Array;
-  /** Kept items, bucket by bucket, in each by ascending key. */
+/** The kept firings of one feature, by ascending value. */
+interface Kept {
+  /** Largest value so far, kept or not. */
+  max: number;
   items: Uint32Array;
+  /** Value and hash of each of them, where they are looked at most. */
+  values: Float32Array;
+  hashes: Uint32Array;
   length: number;
 }
 
-/** Bottom-k samples in 64 buckets a feature. */
+/** Bounds of an interval are rounded: one that is narrower by so much is covered still. */
+const SLACK = 1 - 1e-9;
+
+/** Bottom-k samples of the intervals of [0, max], for many features. */
 export class Reservoirs {
   readonly features: number;
   readonly k: number;
+  /** Intervals of [0, max]. */
+  readonly intervals: number;
   readonly #keys: HashedKeys;
   readonly #release: (item: number) => void;
-  readonly #buckets: (Buckets | undefined)[];
+  readonly #kept: (Kept | undefined)[];
+  /** Values of the nearest firings of lower key to the left of the one that is tested. */
+  readonly #left: Float64Array;
 
-  /**
-   * @param k 1 to 250
-   * @param release is given the items that are pushed out
-   */
-  constructor(features: number, k: number, keys: HashedKeys, release: (item: number) => void) {
+  /** @param release is given the items that are pushed out */
+  constructor(features: number, k: number, intervals: number, keys: HashedKeys, release: (item: number) => void) {
     this.features = features;
     this.k = k;
+    this.intervals = intervals;
     this.#keys = keys;
     this.#release = release;
-    this.#buckets = new Array<Buckets | undefined>(features).fill(undefined);
+    this.#kept = new Array<Kept | undefined>(features).fill(undefined);
+    this.#left = new Float64Array(k);
   }
 
-  /** Counts a firing. @returns true when it is to be kept: `insert` it then, before the next `offer`. */
+  /** Looks at a firing. @returns true when it is to be kept: `insert` it then, before the next `offer`. */
   offer(feature: number, value: number, hash: number, context: number, position: number): boolean {
-    const exponent = exponentAbove(value);
-    const buckets = (this.#buckets[feature] ??= { exponent, scale: scaleOf(exponent), seen: new Uint8Array(BUCKETS), limits: new Uint32Array(BUCKETS), items: new Uint32Array(8), length: 0 });
-    if (exponent > buckets.exponent) this.#widen(buckets, exponent);
-    const bucket = Math.floor(value * buckets.scale);
-    const seen = buckets.seen[bucket] as number;
-    if (seen < this.k) return true;
-    buckets.seen[bucket] = this.k + 1;
-    if (hash !== buckets.limits[bucket]) return hash < (buckets.limits[bucket] as number);
-    const last = buckets.items[this.#start(buckets, bucket) + this.k - 1] as number;
-    return this.#compare(hash, context, position, last) < 0;
+    const kept = (this.#kept[feature] ??= { max: 0, items: new Uint32Array(8), values: new Float32Array(8), hashes: new Uint32Array(8), length: 0 });
+    if (value > kept.max) this.#widen(kept, value);
+    return this.#belongs(kept, value, hash, context, position, lowerBound(kept, value));
   }
 
-  /** Keeps an item that `offer` admitted, and drops the one with the highest key of a full bucket. */
+  /** Keeps an item that `offer` admitted, and drops those that it pushes out of every window. */
   insert(feature: number, item: number): void {
-    const buckets = this.#buckets[feature] as Buckets;
-    const bucket = Math.floor(this.#keys.value(item) * buckets.scale);
-    const start = this.#start(buckets, bucket);
-    const seen = buckets.seen[bucket] as number;
-    let end = start + Math.min(seen, this.k);
-    if (seen >= this.k) {
-      this.#release(buckets.items[--end] as number);
-    } else {
-      if (buckets.length === buckets.items.length) {
-        const grown = new Uint32Array(Math.min(Math.ceil(buckets.length * 1.5), BUCKETS * this.k));
-        grown.set(buckets.items);
-        buckets.items = grown;
-      }
-      buckets.items.copyWithin(end + 1, end, buckets.length);
-      buckets.length++;
-      buckets.seen[bucket] = seen + 1;
-    }
-    const hash = this.#keys.hash(item);
-    const context = this.#keys.context(item);
-    const position = this.#keys.position(item);
-    let at = end;
-    while (at > start && this.#compare(hash, context, position, buckets.items[at - 1] as number) < 0) {
-      buckets.items[at] = buckets.items[at - 1] as number;
-      at--;
-    }
-    buckets.items[at] = item;
-    if (end + 1 - start === this.k) buckets.limits[bucket] = this.#keys.hash(buckets.items[end] as number);
+    const kept = this.#kept[feature] as Kept;
+    const value = this.#keys.value(item);
+    const at = lowerBound(kept, value);
+    if (kept.length === kept.items.length) grow(kept);
+    for (const array of [kept.items, kept.values, kept.hashes]) array.copyWithin(at + 1, at, kept.length);
+    kept.items[at] = item;
+    kept.values[at] = value;
+    kept.hashes[at] = this.#keys.hash(item);
+    kept.length++;
+    // A firing further away than L has a window that ends before this one.
+    const width = this.#width(kept);
+    let from = at;
+    while (from > 0 && value - (kept.values[from - 1] as number) <= width) from--;
+    let to = at + 1;
+    while (to < kept.length && (kept.values[to] as number) - value <= width) to++;
+    this.#prune(kept, from, to);
   }
 
-  /** Every kept item of a feature. */
+  /** Every kept item of a feature, by ascending value: a view, good until the next `offer`. */
   items(feature: number): Uint32Array {
-    const buckets = this.#buckets[feature];
-    return buckets === undefined ? new Uint32Array(0) : buckets.items.subarray(0, buckets.length);
+    const kept = this.#kept[feature];
+    return kept === undefined ? new Uint32Array(0) : kept.items.subarray(0, kept.length);
   }
 
   /**
-   * The sample of the firings with low <= value < high: at most k items by
-   * ascending key, so that the first few of them are a sample as well.
+   * The sample of the firings with low <= value < high, an interval of at least
+   * max / intervals: the k lowest keys of all that there were, by ascending key,
+   * so that the first few of them are a sample as well.
    * @param high Infinity for the interval that ends at the maximum
    */
   sample(feature: number, low: number, high: number): number[] {
-    const buckets = this.#buckets[feature];
-    if (buckets === undefined) return [];
-    const width = 2 ** (buckets.exponent - LOG_BUCKETS);
-    const known: number[] = [];
-    let tau = -1;
-    let start = 0;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      const seen = buckets.seen[bucket] as number;
-      const end = start + Math.min(seen, this.k);
-      const from = bucket * width;
-      const to = from + width;
-      if (to > low && from < high) {
-        for (let at = start; at < end; at++) {
-          const item = buckets.items[at] as number;
-          const value = this.#keys.value(item);
-          if (value >= low && value < high) known.push(item);
-        }
-        const last = buckets.items[end - 1] as number;
-        if (seen > this.k && (from < low || to > high) && (tau < 0 || this.#compareItems(last, tau) < 0)) tau = last;
-      }
-      start = end;
-    }
-    known.sort((a, b) => this.#compareItems(a, b));
-    return known.filter((item) => tau < 0 || this.#compareItems(item, tau) <= 0).slice(0, this.k);
+    const inside = Array.from(this.items(feature)).filter((item) => this.#keys.value(item) >= low && this.#keys.value(item) < high);
+    return inside.sort((a, b) => this.#compare(this.#keys.hash(a), this.#keys.context(a), this.#keys.position(a), b)).slice(0, this.k);
   }
 
-  /** The state without the items: those are the caller's to save and to `adopt`. */
+  /** The state without the items: those are the caller's to save, and to `offer` again before `merge`. */
   save(): StateValue {
-    const exponents = new Int32Array(this.features);
-    const seen = new Uint8Array(this.features * BUCKETS);
-    this.#buckets.forEach((buckets, feature) => {
-      if (buckets === undefined) return;
-      exponents[feature] = buckets.exponent;
-      seen.set(buckets.seen, feature * BUCKETS);
+    return { maxima: Float32Array.from(this.#kept, (kept) => kept?.max ?? 0) };
+  }
+
+  /** Adds what `save` gave, after every one of its items went through `offer` and `insert`. */
+  merge(saved: StateValue): void {
+    const maxima = floatArray(stateField(saved, 'maxima'), 'maxima', this.features);
+    this.#kept.forEach((kept, feature) => {
+      const max = maxima[feature] as number;
+      if (kept !== undefined && max > kept.max) this.#widen(kept, max);
     });
-    return { exponents, seen };
+  }
+
+  /** Bytes of the lists; the items themselves are the caller's. */
+  get bytes(): number {
+    return this.#kept.reduce((sum, kept) => sum + (kept === undefined ? 0 : kept.items.byteLength + kept.values.byteLength + kept.hashes.byteLength), 0);
+  }
+
+  #width({ max }: Kept): number {
+    return (max / this.intervals) * SLACK;
+  }
+
+  /** The maximum grows, and with it the narrowest window that matters. */
+  #widen(kept: Kept, max: number): void {
+    kept.max = max;
+    this.#prune(kept, 0, kept.length);
+  }
+
+  /** Drops those of the firings from .. to - 1 that are in no window's bottom-k. */
+  #prune(kept: Kept, from: number, to: number): void {
+    const { items, values, hashes } = kept;
+    // From the back, so that what is moved up has been tested.
+    for (let at = to - 1; at >= from; at--) {
+      const item = items[at] as number;
+      const value = values[at] as number;
+      let first = at;
+      while (first > 0 && values[first - 1] === value) first--;
+      if (this.#belongs(kept, value, hashes[at] as number, this.#keys.context(item), this.#keys.position(item), first)) continue;
+      for (const array of [items, values, hashes]) array.copyWithin(at, at + 1, kept.length);
+      kept.length--;
+      this.#release(item);
+    }
   }
 
   /**
-   * Adds what `save` gave, after every one of its items went through `offer` and `insert`:
-   * the buckets that had dropped items there have dropped items here.
+   * True when some window wider than L has fewer than k firings of lower key beside this one.
+   * @param first where the firings of this value begin, or would
    */
-  merge(saved: StateValue): void {
-    const exponents = indexArray(stateField(saved, 'exponents'), 'exponents', this.features);
-    const seen = indexArray(stateField(saved, 'seen'), 'seen', this.features * BUCKETS);
-    this.#buckets.forEach((buckets, feature) => {
-      if (buckets === undefined) return;
-      const shift = buckets.exponent - (exponents[feature] as number);
-      for (let bucket = 0; bucket < BUCKETS; bucket++) {
-        if ((seen[feature * BUCKETS + bucket] as number) > this.k) buckets.seen[shifted(bucket, shift)] = this.k + 1;
-      }
-    });
-  }
-
-  /** Merges buckets until R is 2^exponent. */
-  #widen(buckets: Buckets, exponent: number): void {
-    const shift = exponent - buckets.exponent;
-    const { k } = this;
-    const before = buckets.seen.slice();
-    const items = buckets.items.slice(0, buckets.length);
-    buckets.exponent = exponent;
-    buckets.scale = scaleOf(exponent);
-    buckets.seen.fill(0);
-    buckets.length = 0;
-    let read = 0;
-    for (let bucket = 0; bucket < BUCKETS; ) {
-      const to = shifted(bucket, shift);
-      let total = 0;
-      const merged: number[] = [];
-      for (; bucket < BUCKETS && shifted(bucket, shift) === to; bucket++) {
-        const seen = before[bucket] as number;
-        total += seen;
-        for (let i = 0; i < Math.min(seen, k); i++) merged.push(items[read++] as number);
-      }
-      merged.sort((a, b) => this.#compareItems(a, b));
-      for (const item of merged.splice(k)) this.#release(item);
-      buckets.items.set(merged, buckets.length);
-      buckets.length += merged.length;
-      buckets.seen[to] = Math.min(total, k + 1);
-      if (merged.length === k) buckets.limits[to] = this.#keys.hash(merged[k - 1] as number);
+  #belongs(kept: Kept, value: number, hash: number, context: number, position: number, first: number): boolean {
+    const { values, hashes, length } = kept;
+    const width = this.#width(kept);
+    // Equal values are inside of every window.
+    let k = this.k;
+    let next = first;
+    for (; next < length && values[next] === value; next++) {
+      if ((hashes[next] as number) <= hash && this.#isLower(kept, next, hash, context, position)) k--;
     }
+    if (k <= 0) return false;
+    const left = this.#left;
+    let lefts = 0;
+    for (let at = first - 1; at >= 0 && lefts < k; at--) {
+      const other = values[at] as number;
+      if (value - other > width) return true;
+      if ((hashes[at] as number) <= hash && this.#isLower(kept, at, hash, context, position)) left[lefts++] = other;
+    }
+    // No window begins below 0.
+    if (lefts < k && value > width) return true;
+    while (lefts < k) left[lefts++] = 0;
+    // rights + 1 of them are to the right: the window that begins at the (k - rights)-th to the left is the widest that ends here.
+    let rights = 0;
+    for (let at = next; at < length; at++) {
+      const other = values[at] as number;
+      if (other - value > width) return true;
+      if ((hashes[at] as number) > hash || !this.#isLower(kept, at, hash, context, position)) continue;
+      if (other - (left[k - 1 - rights] as number) > width) return true;
+      if (++rights === k) return false;
+    }
+    // The maximum may grow yet: windows have no end there.
+    return true;
   }
 
-  /** Where a bucket's items begin. */
-  #start(buckets: Buckets, bucket: number): number {
-    let start = 0;
-    for (let b = 0; b < bucket; b++) start += Math.min(buckets.seen[b] as number, this.k);
-    return start;
+  #isLower({ items, hashes }: Kept, at: number, hash: number, context: number, position: number): boolean {
+    return (hashes[at] as number) < hash || this.#compare(hash, context, position, items[at] as number) > 0;
   }
 
-  #compareItems(a: number, b: number): number {
-    return this.#compare(this.#keys.hash(a), this.#keys.context(a), this.#keys.position(a), b);
-  }
-
+  /** Order of a key and an item's. */
   #compare(hash: number, context: number, position: number, item: number): number {
     return hash - this.#keys.hash(item) || context - this.#keys.context(item) || position - this.#keys.position(item);
   }
 }
 
-function scaleOf(exponent: number): number {
-  return 2 ** (LOG_BUCKETS - exponent);
+/** Index of the first kept value that is not below `value`. */
+function lowerBound({ values, length }: Kept, value: number): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((values[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
-function shifted(bucket: number, shift: number): number {
-  return shift >= LOG_BUCKETS ? 0 : bucket >> shift;
+function grow(kept: Kept): void {
+  const capacity = Math.ceil(kept.length * 1.5);
+  const items = new Uint32Array(capacity);
+  const values = new Float32Array(capacity);
+  const hashes = new Uint32Array(capacity);
+  items.set(kept.items);
+  values.set(kept.values);
+  hashes.set(kept.hashes);
+  Object.assign(kept, { items, values, hashes });
 }

@@ -53,7 +53,7 @@ export class Examples implements Accumulator {
     this.#windows = new WindowStore({ before, after, positions, hasTokens });
     const release = (item: number): void => this.#windows.release(item);
     this.#top = new TopK(sae.d_sae, top, this.#windows, release);
-    this.#reservoirs = new Reservoirs(sae.d_sae, perInterval, this.#windows, release);
+    this.#reservoirs = new Reservoirs(sae.d_sae, perInterval, INTERVALS, this.#windows, release);
     this.#heads = new Int32Array(sae.d_sae).fill(-1);
     this.#positions = new Int32Array(positions);
     this.#values = new Float32Array(positions);
@@ -150,9 +150,7 @@ export class Examples implements Accumulator {
   /** Bytes of windows and their lists, for `cost`. */
   get bytes(): number {
     const { d_sae } = this.#ctx.sae;
-    let bytes = this.#windows.bytes + 4 * d_sae * this.#top.k;
-    for (let feature = 0; feature < d_sae; feature++) bytes += this.#reservoirs.items(feature).buffer.byteLength;
-    return bytes;
+    return this.#windows.bytes + 4 * d_sae * this.#top.k + this.#reservoirs.bytes;
   }
 
   /** Offers one feature's firings in one context. */
