@@ -8,9 +8,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'puppeteer-core';
+import { loadPlugins } from '../../cli/plugin-files.js';
 import { directorySink } from '../../engine/io/sink.js';
+import { openPack } from '../../engine/pack/reader.js';
 import { writePack } from '../../engine/pack/writer.js';
+import { analyze } from '../../plugins/analyze.js';
+import { makeSae, randomRows } from '../shared/oracle.js';
 import { axeViolations, openBrowser, openPage, siteFolder, type WatchedPage } from '../support/browser-pages.js';
+import { npy } from '../support/npy.js';
 import { syntheticPack } from '../support/synthetic-pack.js';
 
 /** The policy that README and examples name, with Trusted Types on top: no markup from strings but Lit's own templates. */
@@ -109,9 +114,31 @@ describe('example pages', { timeout: 300_000 }, () => {
     });
   });
 
-  it('dashboard with a plugin: shows its panel', async () => {
-    await withPage('examples/plugin/dashboard.html?pack=../../packs/p/', STRICT, {}, async (opened) => {
+  it('dashboard with a plugin: shows its panel for the feature that is open', async () => {
+    const sae = { ...makeSae({ architecture: 'topk', d_in: 6, d_sae: 16, k: 3, seed: 4 }), applyBDecToInput: false };
+    const plugins = await loadPlugins(['examples/plugin/plugin.js']);
+    await analyze({ sae, acts: npy(randomRows(63, 6, 12), [9, 7, 6]), backend: 'wasm', plugins, out: await directorySink(join(site.path, 'packs', 'plugin')) });
+    const { columns } = await (await openPack(join(site.path, 'packs', 'plugin'))).table('example.position-profile.profile');
+    await withPage('examples/plugin/dashboard.html?pack=../../packs/plugin/#feature=5', STRICT, {}, async (opened) => {
       await cards(opened, 'sae-pack-view', 1);
+      const panel = (): Promise<string[]> =>
+        opened.page.evaluate(() => {
+          const host = document.querySelector('sae-pack-view')?.shadowRoot?.querySelector('.detail sae-plugin-panel')?.shadowRoot;
+          return Array.from(host?.querySelector('example-position-profile')?.shadowRoot?.querySelectorAll('title') ?? [], (title) => title.textContent ?? '');
+        });
+      const shown = async (feature: number): Promise<void> => {
+        const firings = Array.from((columns['firings'] as ArrayLike<Uint32Array>)[feature] as Uint32Array);
+        const expected = firings.map((n, position) => `position ${position}: ${n} of 9 tokens`);
+        for (let tries = 0; tries < 100; tries++) {
+          const found = (await panel()).map((title) => title.replace(/,.*/, ''));
+          if (JSON.stringify(found) === JSON.stringify(expected)) return;
+          await new Promise((done) => setTimeout(done, 50));
+        }
+        assert.deepEqual(await panel(), expected);
+      };
+      await shown(5);
+      await opened.page.evaluate(() => void (location.hash = 'feature=6'));
+      await shown(6);
       assert.deepEqual(opened.problems, []);
     });
   });
