@@ -47,7 +47,6 @@ export function figuresOf(manifest: Manifest): Figure[] {
   add('L0', 'l0', 'Mean number of features that fire on a token');
   add('FVU', 'fvu', 'Fraction of variance unexplained: E‖x − x̂‖² / (E‖x‖² − ‖E x‖²)');
   add('MSE', 'mse', 'Mean squared error of the reconstruction');
-  figures.push({ label: 'near ties', value: whole(run.near_ties), description: 'Decisions so near to a threshold that another backend may round them the other way' });
   return figures;
 }
 
@@ -62,6 +61,7 @@ export function provenanceOf(manifest: Manifest): readonly (readonly [string, st
     ['left out', describeIgnored(manifest) ?? 'nothing'],
     ['resolution', `densities below 3/N = ${formatDensity(manifest.density_floor)} cannot be told from zero at 95 %`],
     ['backend', run.backend_description === '' ? run.backend : `${run.backend} (${run.backend_description})`],
+    ['near ties', `${whole(run.near_ties)}: the most decisions that another backend could round the other way`],
     ['model runtime', run.model_runtime],
     ['run', `${run.seconds.toFixed(1)} s, ${whole(Math.round(run.tokens_per_second))} tokens/s, seed ${run.seed}, ${run.runtime}`],
     ['analyses', manifest.plugins.filter(({ status }) => status === 'done').map(({ id, version }) => `${id} ${version}`).join(', ')],
