@@ -1,4 +1,4 @@
-/** Looks of what is in a card. The card's own width decides the layout: two columns from 46rem on. */
+/** Looks of what is in a card. The card's own width decides the layout: two columns from 44rem on. */
 import { css } from 'lit';
 
 export const styles = css`
@@ -24,12 +24,21 @@ export const styles = css`
   section {
     min-inline-size: 0;
   }
-  @container (min-width: 46rem) {
+  header {
+    grid-column: 1 / -1;
+  }
+  @container (min-width: 34rem) and (max-width: 44rem) {
+    .card {
+      grid-template-columns: repeat(2, minmax(0, 1fr));
+    }
+    .examples,
+    .logits {
+      grid-column: 1 / -1;
+    }
+  }
+  @container (min-width: 44rem) {
     .card {
       grid-template: auto auto 1fr / 16.5rem minmax(0, 1fr);
-    }
-    header {
-      grid-column: 1 / -1;
     }
     .main {
       grid-area: 2 / 2 / 4;
@@ -212,8 +221,12 @@ export const styles = css`
     color: var(--_muted);
     font-size: 0.9em;
   }
+  .tabs {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.2rem 0.9rem;
+  }
   [role='tab'] {
-    margin-inline-end: 0.8rem;
     border-block-end: 2px solid transparent;
   }
   [role='tab'][aria-selected='true'] {
@@ -355,6 +368,22 @@ export const styles = css`
   .neighbours button:hover {
     border-color: var(--_accent);
   }
+  @container (max-width: 30rem) {
+    .source {
+      margin-inline-start: 0;
+      flex-basis: 100%;
+    }
+    .lists {
+      grid-template-columns: repeat(2, minmax(0, 1fr));
+      column-gap: 1.4rem;
+    }
+    .lists li {
+      grid-template-columns: minmax(0, 1fr) auto;
+    }
+    .bar-of {
+      display: none;
+    }
+  }
   @media (prefers-reduced-motion: reduce) {
     .card {
       transition: none;
@@ -366,6 +395,9 @@ export const styles = css`
     }
     .firing {
       outline: 1px solid;
+    }
+    [role='tab'][aria-selected='false'] {
+      border-color: Canvas;
     }
     .column,
     .bar-of,

@@ -22,14 +22,35 @@ const styles = css`
   :host {
     container-type: inline-size;
     min-inline-size: min(100%, 16rem);
-    min-block-size: var(--sae-card-min-height, 30rem);
     border: 1px solid var(--_line);
     border-radius: var(--_radius);
     background: var(--_surface);
     font-size: var(--sae-font-size, 0.875rem);
   }
-  :host([compact]) {
-    min-block-size: var(--sae-card-min-height, 16rem);
+  /* As high as a card with everything is, in its three layouts. */
+  .state[part='loading'] {
+    min-block-size: var(--sae-card-height, 94rem);
+    place-content: start center;
+    padding-block-start: 6rem;
+  }
+  :host([compact]) .state[part='loading'] {
+    min-block-size: var(--sae-card-height, 35rem);
+  }
+  @container (min-width: 34rem) {
+    .state[part='loading'] {
+      min-block-size: var(--sae-card-height, 71rem);
+    }
+    :host([compact]) .state[part='loading'] {
+      min-block-size: var(--sae-card-height, 26rem);
+    }
+  }
+  @container (min-width: 44rem) {
+    .state[part='loading'] {
+      min-block-size: var(--sae-card-height, 49rem);
+    }
+    :host([compact]) .state[part='loading'] {
+      min-block-size: var(--sae-card-height, 25rem);
+    }
   }
 `;
 

@@ -67,6 +67,21 @@ describe('<sae-feature-card>: states', () => {
     await assertAccessible(element);
   });
 
+  for (const compact of [false, true]) {
+    for (const width of [340, 680, 1000]) {
+      it(`reserves about the height of ${compact ? 'a compact' : 'the'} card at ${width} px`, async () => {
+        const { pack, requests } = heldPack();
+        const element = await mount<SaeFeatureCard>('sae-feature-card', { loading: 'eager', pack, feature: 61, compact }, { width });
+        await until('the request', () => requests.length === 1);
+        const reserved = element.getBoundingClientRect().height;
+        requests[0]?.answer(live);
+        await until('the card', () => find(element, '.card'));
+        await settled(element);
+        assert.closeTo(reserved / element.getBoundingClientRect().height, 1, 0.1);
+      });
+    }
+  }
+
   it('the last question wins, whatever order the answers come in; the others are aborted', async () => {
     const { pack, requests } = heldPack();
     const element = await card({ pack, feature: 1 });
