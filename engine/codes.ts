@@ -40,3 +40,28 @@ export function expandRows(codes: SparseCodes, counted: Uint8Array): SparseCodes
   }
   return { ...codes, rows: counted.length, offsets };
 }
+
+/** Codes of consecutive pieces of a batch, below each other. */
+export function joinCodes(pieces: readonly Omit<SparseCodes, 'd_sae'>[], d_sae: number): SparseCodes {
+  const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
+  const nearTies = pieces.reduce((sum, piece) => sum + piece.nearTies, 0);
+  const [only] = pieces;
+  if (pieces.length === 1 && only !== undefined) {
+    const { offsets, features, values } = only;
+    return { rows, d_sae, offsets, features, values, nearTies };
+  }
+  const nnz = pieces.reduce((sum, piece) => sum + piece.features.length, 0);
+  const offsets = new Uint32Array(rows + 1);
+  const features = new Uint32Array(nnz);
+  const values = new Float32Array(nnz);
+  let row = 0;
+  let entry = 0;
+  for (const piece of pieces) {
+    features.set(piece.features, entry);
+    values.set(piece.values, entry);
+    for (let r = 1; r <= piece.rows; r++) offsets[row + r] = entry + piece.offsets[r]!;
+    row += piece.rows;
+    entry += piece.features.length;
+  }
+  return { rows, d_sae, offsets, features, values, nearTies };
+}

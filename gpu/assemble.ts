@@ -6,16 +6,7 @@
 import type { SparseCodes } from '../engine/codes.js';
 
 /** Codes of some rows of a batch. */
-export interface Piece {
-  readonly rows: number;
-  /** [rows + 1] */
-  readonly offsets: Uint32Array;
-  /** [nnz] */
-  readonly features: Uint32Array;
-  /** [nnz] */
-  readonly values: Float32Array;
-  readonly nearTies: number;
-}
+export type Piece = Omit<SparseCodes, 'd_sae'>;
 
 /** What one block of latents gave: (feature, bits of the value) pairs. */
 export interface LatentEntries {
@@ -106,30 +97,4 @@ function cutoff(values: Float32Array, k: number): { least: number; next: number;
   let equal = 0;
   while (first + equal < sorted.length && sorted[first + equal] === least) equal++;
   return { least, next: sorted[first - 1] ?? -Infinity, equal };
-}
-
-/** The pieces of a batch, in order. */
-export function joinPieces(pieces: readonly Piece[], d_sae: number): SparseCodes {
-  const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) {
-    const { offsets, features, values, nearTies } = only;
-    return { rows, d_sae, offsets, features, values, nearTies };
-  }
-  const nnz = pieces.reduce((sum, piece) => sum + piece.features.length, 0);
-  const offsets = new Uint32Array(rows + 1);
-  const features = new Uint32Array(nnz);
-  const values = new Float32Array(nnz);
-  let row = 0;
-  let entry = 0;
-  let nearTies = 0;
-  for (const piece of pieces) {
-    features.set(piece.features, entry);
-    values.set(piece.values, entry);
-    for (let r = 1; r <= piece.rows; r++) offsets[row + r] = entry + piece.offsets[r]!;
-    row += piece.rows;
-    entry += piece.features.length;
-    nearTies += piece.nearTies;
-  }
-  return { rows, d_sae, offsets, features, values, nearTies };
 }

@@ -10,11 +10,11 @@
  * depend on its batch, nor on how rows and latents are cut.
  */
 import { checkRows } from '../engine/checks.js';
-import type { SparseCodes } from '../engine/codes.js';
+import { joinCodes, type SparseCodes } from '../engine/codes.js';
 import { NumericError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import { type TieTolerance, tieTolerance } from '../engine/ties.js';
-import { joinEntries, joinPieces, type LatentEntries, type Piece, selectTopk } from './assemble.js';
+import { joinEntries, type LatentEntries, type Piece, selectTopk } from './assemble.js';
 import { type BufferPool, Loan, Readback, write } from './buffers.js';
 import { ceilTo, fold, ROW_TILE, RUN, SEGMENT, scanLevels, type Plan } from './decide.js';
 import type { Device } from './device.js';
@@ -75,7 +75,7 @@ export class Encoder {
     const starts: number[] = [];
     for (let first = 0; first < rows; first += this.#plan.rows) starts.push(first);
     const pieces = await pipelined(starts, (first) => this.#block(xbar, first, Math.min(this.#plan.rows, rows - first), signal), signal);
-    return joinPieces(pieces, this.#d_sae);
+    return joinCodes(pieces, this.#d_sae);
   }
 
   /** A block of rows; twice, when more fired than there was room for. */

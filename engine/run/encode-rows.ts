@@ -3,7 +3,7 @@
  * going on with another backend when the first is lost.
  */
 import type { LoadedSae } from '../backend.js';
-import type { SparseCodes } from '../codes.js';
+import { joinCodes, type SparseCodes } from '../codes.js';
 import { BackendError } from '../errors.js';
 
 interface CallOptions {
@@ -20,27 +20,6 @@ export async function encodeRows(loaded: LoadedSae, d_sae: number, xbar: Float32
     row += count;
   }
   return joinCodes(parts, d_sae);
-}
-
-/** Codes below each other. */
-export function joinCodes(parts: readonly SparseCodes[], d_sae: number): SparseCodes {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
-  const nnz = parts.reduce((sum, part) => sum + part.features.length, 0);
-  const codes = { offsets: new Uint32Array(rows + 1), features: new Uint32Array(nnz), values: new Float32Array(nnz) };
-  let row = 0;
-  let entry = 0;
-  let nearTies = 0;
-  for (const part of parts) {
-    for (let r = 1; r <= part.rows; r++) codes.offsets[row + r] = entry + (part.offsets[r] ?? 0);
-    codes.features.set(part.features, entry);
-    codes.values.set(part.values, entry);
-    row += part.rows;
-    entry += part.features.length;
-    nearTies += part.nearTies;
-  }
-  return { rows, d_sae, ...codes, nearTies };
 }
 
 /** Rows row .. row + count of codes. */

@@ -4,11 +4,11 @@
  * in, nor on the number of threads.
  */
 import type { Backend, BackendInfo, LoadedSae } from '../backend.js';
-import type { SparseCodes } from '../codes.js';
-import { BackendError, NumericError, ShapeError } from '../errors.js';
+import { checkCodes, checkRows, checkSae } from '../checks.js';
+import { joinCodes, type SparseCodes } from '../codes.js';
+import { BackendError } from '../errors.js';
 import type { Sae } from '../sae.js';
 import { decoderNorms, tieTolerance } from '../ties.js';
-import { concatCodes } from './codes-builder.js';
 import { DECODE_CHUNK, Decoder, decoderBytes } from './decoder.js';
 import { CHUNK, Encoder, encodeRange, encoderBytes, type EncoderWeights } from './encoder.js';
 import { MEMORY_CEILING, compileKernels, mebibytes } from './loader.js';
@@ -74,10 +74,10 @@ class WasmBackend implements Backend {
   async load(sae: Sae, options: { signal?: AbortSignal | undefined } = {}): Promise<LoadedSae> {
     if (this.#disposed) throw new BackendError('the WASM backend was disposed of');
     options.signal?.throwIfAborted();
-    checkSae(sae);
     const { d_in, d_sae, d_out, W_dec, b_dec } = sae;
     checkFits('encoder', `d_in ${d_in} x d_sae ${d_sae}`, encoderBytes(d_in, d_sae));
     checkFits('decoder', `d_sae ${d_sae} x d_out ${d_out}`, decoderBytes(d_sae, d_out));
+    checkSae(sae);
     const scale = sae.rescaleActsByDecoderNorm ? decoderNorms(sae) : null;
     const weights: EncoderWeights = {
       architecture: sae.architecture,
@@ -133,8 +133,7 @@ class LoadedWasmSae implements LoadedSae {
     const { d_in, d_sae } = this.#shape;
     const { signal } = options;
     signal?.throwIfAborted();
-    if (!Number.isInteger(rows) || rows < 0 || rows > this.maxRows) throw new ShapeError(`encode takes 0 to ${this.maxRows} rows, not ${rows}`);
-    if (xbar.length !== rows * d_in) throw new ShapeError(`xbar has ${xbar.length} values, expected ${rows} rows x d_in ${d_in}`);
+    checkRows(xbar, rows, d_in, this.maxRows);
     const cuts = splitRows(rows, rows * d_in * d_sae < WORTH_SPLITTING ? 1 : 1 + (this.#pool?.size ?? 0));
     const piece = (index: number): Promise<SparseCodes> => {
       const begin = cuts[index] ?? 0;
@@ -153,13 +152,14 @@ class LoadedWasmSae implements LoadedSae {
     const results = await Promise.allSettled([piece(0), ...others]);
     // Of several failures, the one of the lowest row.
     for (const result of results) if (result.status === 'rejected') throw result.reason;
-    return concatCodes(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])), d_sae);
+    return joinCodes(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])), d_sae);
   }
 
   async decode(codes: SparseCodes, options: CallOptions = {}): Promise<Float32Array> {
     const decoder = held(this.#decoder);
     options.signal?.throwIfAborted();
-    decoder.check(codes);
+    // Kernels do not look: a feature past the end would read other memory.
+    checkCodes(codes, this.#shape.d_sae);
     const y = new Float32Array(codes.rows * this.#shape.d_out);
     const pace = new Pace(options.signal);
     for (let first = 0; first < codes.rows; first += DECODE_CHUNK) {
@@ -188,28 +188,7 @@ function held<T>(part: T | null): T {
 }
 
 function checkFits(part: string, shape: string, bytes: number): void {
-  if (bytes < MEMORY_CEILING - 2 ** 26) return;
+  // A size that is no number is checkSae's to refuse.
+  if (!(bytes >= MEMORY_CEILING - 2 ** 26)) return;
   throw new BackendError(`WASM: the ${part} of ${shape} takes ${mebibytes(bytes)}, and a WASM memory holds 4096 MiB`, { hint: 'Use the WebGPU backend.' });
-}
-
-/** Lengths must be right, since kernels do not look; and a weight that is not finite would be found in every row. */
-function checkSae(sae: Sae): void {
-  const { d_in, d_sae, d_out, k } = sae;
-  const tensor = (name: string, values: Float32Array, length: number) => {
-    if (values.length !== length) throw new ShapeError(`${name} has ${values.length} values, expected ${length} (d_in ${d_in}, d_sae ${d_sae}, d_out ${d_out})`);
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at >= 0) throw new NumericError(`${name}: ${values[at]} at ${name.startsWith('W') ? `row ${Math.floor(at / (name === 'W_enc' ? d_sae : d_out))}` : `position ${at}`}`);
-  };
-  for (const [name, value] of Object.entries({ d_in, d_sae, d_out })) {
-    if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${name} is ${value}, expected a positive integer`);
-  }
-  tensor('W_enc', sae.W_enc, d_in * d_sae);
-  tensor('b_enc', sae.b_enc, d_sae);
-  tensor('W_dec', sae.W_dec, d_sae * d_out);
-  tensor('b_dec', sae.b_dec, d_out);
-  if (sae.architecture === 'jumprelu') {
-    if (sae.threshold === null) throw new ShapeError('a jumprelu SAE needs a threshold for every feature');
-    tensor('threshold', sae.threshold, d_sae);
-  }
-  if (sae.architecture === 'topk' && (k === null || !Number.isInteger(k) || k < 0)) throw new ShapeError(`a topk SAE needs k, an integer of at least 0, not ${k}`);
 }

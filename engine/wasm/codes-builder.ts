@@ -83,24 +83,3 @@ export class CodesBuilder {
     this.#values = values;
   }
 }
-
-/** Joins the codes of consecutive pieces of a batch. */
-export function concatCodes(pieces: readonly SparseCodes[], d_sae: number): SparseCodes {
-  const [only] = pieces;
-  if (pieces.length === 1 && only) return only;
-  const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
-  const nnz = pieces.reduce((sum, piece) => sum + piece.features.length, 0);
-  const offsets = new Uint32Array(rows + 1);
-  const features = new Uint32Array(nnz);
-  const values = new Float32Array(nnz);
-  let row = 0;
-  let entry = 0;
-  for (const piece of pieces) {
-    features.set(piece.features, entry);
-    values.set(piece.values, entry);
-    for (let r = 1; r <= piece.rows; r++) offsets[row + r] = entry + piece.offsets[r]!;
-    row += piece.rows;
-    entry += piece.features.length;
-  }
-  return { rows, d_sae, offsets, features, values, nearTies: pieces.reduce((sum, piece) => sum + piece.nearTies, 0) };
-}

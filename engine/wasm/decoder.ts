@@ -5,7 +5,6 @@
  * of norm 0 stays 0 (its feature never fires).
  */
 import type { SparseCodes } from '../codes.js';
-import { ShapeError } from '../errors.js';
 import { Kernels, type Pointer } from './loader.js';
 
 /** What decoding needs of an SAE. */
@@ -30,7 +29,6 @@ export function decoderBytes(d_sae: number, d_out: number): number {
 
 export class Decoder {
   readonly #kernels: Kernels;
-  readonly #d_sae: number;
   readonly #d_out: number;
   /** Floats from feature to feature: d_out up to a multiple of 4. */
   readonly #width: number;
@@ -45,7 +43,6 @@ export class Decoder {
     const width = Math.ceil(d_out / 4) * 4;
     const shape = `the decoder of d_sae ${d_sae} x d_out ${d_out}`;
     this.#kernels = kernels;
-    this.#d_sae = d_sae;
     this.#d_out = d_out;
     this.#width = width;
     this.#w = kernels.alloc(d_sae * width * 4, shape);
@@ -67,7 +64,7 @@ export class Decoder {
     return this.#kernels.call.memory.buffer.byteLength;
   }
 
-  /** Decodes rows first .. first + rows of `codes` into `y` [codes.rows, d_out]. */
+  /** Decodes rows first .. first + rows of `codes`, which were checked, into `y` [codes.rows, d_out]. */
   decodeChunk(codes: SparseCodes, first: number, rows: number, y: Float32Array): void {
     const kernels = this.#kernels;
     const width = this.#width;
@@ -87,20 +84,5 @@ export class Decoder {
     const d_out = this.#d_out;
     if (width === d_out) y.set(result, first * d_out);
     else for (let r = 0; r < rows; r++) y.set(result.subarray(r * width, r * width + d_out), (first + r) * d_out);
-  }
-
-  /** Kernels do not check what they are given: a feature past the end would read other memory. @throws ShapeError */
-  check(codes: SparseCodes): void {
-    const { rows, offsets, features, values } = codes;
-    if (codes.d_sae !== this.#d_sae) throw new ShapeError(`codes are of ${codes.d_sae} features, the SAE has ${this.#d_sae}`);
-    if (offsets.length !== rows + 1 || offsets[0] !== 0 || offsets[rows] !== features.length || features.length !== values.length) {
-      throw new ShapeError(`codes of ${rows} rows: ${offsets.length} offsets from ${offsets[0]} to ${offsets[rows]}, ${features.length} features, ${values.length} values do not fit together`);
-    }
-    for (let r = 0; r < rows; r++) {
-      if (offsets[r]! > offsets[r + 1]!) throw new ShapeError(`codes, row ${r}: offsets descend from ${offsets[r]} to ${offsets[r + 1]}`);
-    }
-    for (let e = 0; e < features.length; e++) {
-      if (features[e]! >= this.#d_sae) throw new ShapeError(`codes, entry ${e}: feature ${features[e]} of ${this.#d_sae}`);
-    }
   }
 }

@@ -6,7 +6,8 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { BackendError } from '../../engine/errors.js';
 import { describeAdapter, remedy } from '../../gpu/adapter.js';
-import { joinEntries, joinPieces, type LatentEntries, selectTopk } from '../../gpu/assemble.js';
+import { joinCodes } from '../../engine/codes.js';
+import { joinEntries, type LatentEntries, selectTopk } from '../../gpu/assemble.js';
 import { COLUMN_TILE, decide, fold, type PlanLimits, ROW_TILE, RUN, scanLevels, SEGMENT } from '../../gpu/decide.js';
 import { cutRows, entryRanges } from '../../gpu/decoder.js';
 import { pipelined } from '../../gpu/pipelined.js';
@@ -154,18 +155,18 @@ test('selectTopk: the same as a stable sort of the whole row, however the latent
   );
 });
 
-test('joinEntries and joinPieces: blocks of latents side by side, pieces one below the other', () => {
+test('joinEntries and joinCodes: blocks of latents side by side, pieces one below the other', () => {
   const low = block([[[0, 1], [2, 2]], [], [[1, 3]]]);
   const high = block([[[5, 4]], [[4, 5]], []]);
   const piece = joinEntries([low, high], 3, 2);
   assert.deepEqual(Array.from(piece.offsets), [0, 3, 4, 5]);
   assert.deepEqual(Array.from(piece.features), [0, 2, 5, 4, 1]);
   assert.deepEqual(Array.from(piece.values), [1, 2, 4, 5, 3]);
-  const codes = joinPieces([piece, joinEntries([low], 3, 1)], 6);
+  const codes = joinCodes([piece, joinEntries([low], 3, 1)], 6);
   assert.deepEqual(Array.from(codes.offsets), [0, 3, 4, 5, 7, 7, 8]);
   assert.deepEqual(Array.from(codes.features), [0, 2, 5, 4, 1, 0, 2, 1]);
   assert.equal(codes.nearTies, 3);
-  assert.deepEqual(joinPieces([], 6).offsets, new Uint32Array(1));
+  assert.deepEqual(joinCodes([], 6).offsets, new Uint32Array(1));
 });
 
 test('cutRows and entryRanges: what one decode submission takes', () => {

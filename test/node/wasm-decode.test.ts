@@ -73,7 +73,7 @@ test('codes that would read past the weights are refused', async () => {
   const loaded = await backend.load(sae);
   const good = { rows: 1, d_sae: 6, offsets: Uint32Array.of(0, 1), features: Uint32Array.of(5), values: Float32Array.of(1), nearTies: 0 };
   await loaded.decode(good);
-  await assert.rejects(loaded.decode({ ...good, features: Uint32Array.of(6) }), (error) => error instanceof ShapeError && /feature 6 of 6/.test(error.message));
+  await assert.rejects(loaded.decode({ ...good, features: Uint32Array.of(6) }), (error) => error instanceof ShapeError && /feature 6 after -1, expected ascending features below 6/.test(error.message));
   await assert.rejects(loaded.decode({ ...good, d_sae: 7 }), ShapeError);
   await assert.rejects(loaded.decode({ ...good, offsets: Uint32Array.of(0, 2) }), ShapeError);
   await assert.rejects(loaded.decode({ ...good, rows: 2, offsets: Uint32Array.of(0, 2, 1) }), /row 1: offsets descend/);

@@ -35,7 +35,7 @@ test('the arena: aligned, growing, given back, and refusing what 4 GiB do not ho
 test('an SAE too large for a WASM memory is refused before anything is allocated, with its size', async () => {
   const backend = await createWasmBackend();
   // Only lengths count here: arrays of 4.3 GB are not made.
-  const huge = (length: number) => Object.defineProperties(new Float32Array(1), { length: { value: length }, findIndex: { value: () => -1 } });
+  const huge = (length: number) => Object.defineProperty(new Float32Array(1), 'length', { value: length });
   const base = makeSae({ architecture: 'standard', d_in: 1, d_sae: 1, seed: 1 });
   const sae: Sae = { ...base, d_in: 8192, d_sae: 131_072, d_out: 8192, W_enc: huge(8192 * 131_072), W_dec: huge(8192 * 131_072), b_enc: new Float32Array(131_072), b_dec: new Float32Array(8192) };
   await assert.rejects(backend.load(sae), (error) => error instanceof BackendError && /encoder of d_in 8192 x d_sae 131072 takes 4097 MiB/.test(error.message) && /WebGPU/.test(error.hint ?? ''));
