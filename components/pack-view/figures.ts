@@ -35,7 +35,7 @@ function reconstruction(manifest: Manifest, name: string): number | null {
 
 /** The figures of the run, as far as the pack has them. */
 export function figuresOf(manifest: Manifest): Figure[] {
-  const { data, run } = manifest;
+  const { data } = manifest;
   const figures: Figure[] = [
     { label: 'tokens', value: whole(data.tokens), description: `Tokens that count, of ${whole(data.rows)} in ${whole(data.contexts)} contexts of ${whole(data.positions)}` },
     { label: 'features', value: whole(manifest.features), description: 'Features of the SAE (d_sae)' },
