@@ -37,8 +37,9 @@ export class CardView {
   render(card: FeatureCard, { level, compact, busy, home, go }: CardViewOptions): TemplateResult {
     if (card !== this.#card) this.#examples.reset();
     this.#card = card;
+    // The words of a card are English wherever it stands: only its tokens have a direction of their own.
     return html`
-      <article class="card ${card.class}" part="card" aria-label=${`Feature ${card.feature}`} aria-busy=${String(busy)}>
+      <article lang="en" dir="ltr" class="card ${card.class}" part="card" aria-label=${`Feature ${card.feature}`} aria-busy=${String(busy)}>
         ${headerTemplate(card, level, home, go)}
         <div class="side">${densityTemplate(card)} ${histogramTemplate(card)} ${compact ? nothing : factsTemplate(card)}</div>
         <div class="main">

@@ -137,7 +137,7 @@ export abstract class PackElement<T> extends SaeElement {
 
   /** Stands in the space that the content will need. */
   protected renderLoading(): TemplateResult {
-    return html`<div class="state" part="loading"><span class="bar"></span><p>Loading ${this.subject} …</p></div>`;
+    return html`<div class="state" part="loading" lang="en" dir="ltr"><span class="bar"></span><p>Loading ${this.subject} …</p></div>`;
   }
 
   override connectedCallback(): void {
@@ -254,7 +254,7 @@ export abstract class PackElement<T> extends SaeElement {
         queueMicrotask(() => this.content === content && this.#fail(error));
       }
     } else if (phase === 'error') view = this.#renderError();
-    else if (!this.hasOwnContent) view = phase === 'loading' ? this.renderLoading() : html`<div class="state" part="empty"><p>No ${this.subject}: the element needs a <code>src</code>.</p></div>`;
+    else if (!this.hasOwnContent) view = phase === 'loading' ? this.renderLoading() : html`<div class="state" part="empty" lang="en" dir="ltr"><p>No ${this.subject}: the element needs a <code>src</code>.</p></div>`;
     return html`${view}<slot ?hidden=${content !== null} @slotchange=${this.onSlotChange}></slot>`;
   }
 
@@ -266,7 +266,7 @@ export abstract class PackElement<T> extends SaeElement {
   #renderError(): TemplateResult {
     const { message, hint } = Object(this.failure) as { readonly message?: unknown; readonly hint?: unknown };
     return html`
-      <div class="state error" part="error" role="alert">
+      <div class="state error" part="error" role="alert" lang="en" dir="ltr">
         <p class="what">Cannot show ${this.subject}</p>
         <p>${String(message ?? this.failure)}</p>
         ${typeof hint === 'string' ? html`<p>${hint}</p>` : nothing}

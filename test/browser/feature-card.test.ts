@@ -190,6 +190,16 @@ describe('<sae-feature-card>', () => {
       assert.notMatch(text, /[\u0000-\u001f\u202a-\u202e\u2066-\u2069\u200b\ufeff\ufffd]/u); // eslint-disable-line no-control-regex
     });
 
+    it('keeps its English words and numbers in order on a page that runs from the right', async () => {
+      document.documentElement.dir = 'rtl';
+      const element = await mountCard({ data: live });
+      await settled(element);
+      document.documentElement.removeAttribute('dir');
+      const article = find(element, '.card') as HTMLElement;
+      assert.equal(article.lang, 'en');
+      for (const part of findAll(element, '.facts dd, .readout, .lists .value')) assert.equal(getComputedStyle(part).direction, 'ltr');
+    });
+
     it('reads Arabic from the right', async () => {
       const example = { ...(live.examples[0] as FeatureExample), tokens: ['كان', ' يا', ' ما'], activations: [0, 1, 0], firing: 1 };
       const element = await mountCard({ data: { ...live, examples: [example] } });
