@@ -20,12 +20,13 @@ export interface SparseCodes {
    * jumprelu (threshold at least 0), and for topk the rows whose k-th and
    * (k+1)-th largest z differ by less than tol_r, or where a selected |z| < tol_r.
    *
-   *   tol_r = gamma_n * (||xbar_r|| * max_i ||W_enc[:,i]|| + max_i |b_enc[i]|)
+   *   tol_r = c gamma_n * (||xbar_r|| * max_i ||W_enc[:,i]|| + max_i |b_enc[i]|)
    *
    * with gamma_n = n u / (1 - n u), u = 2^-24, n = d_in + 1 (the bias is one more
-   * term), and where z is rescaled by the decoder norms, W_enc and b_enc times
-   * those norms and n = d_in + 3 (engine/ties.ts computes the factors).
-   * Two backends may differ in these entries and in no others.
+   * term), c = 2 for topk (two rounded numbers are compared) and else 1, and where
+   * z is rescaled by the decoder norms, W_enc and b_enc times those norms and
+   * n = d_in + 3 (engine/ties.ts computes the factors, and says why). Where two
+   * backends decide differently, at least one of them has counted it.
    */
   readonly nearTies: number;
 }

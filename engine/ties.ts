@@ -1,19 +1,24 @@
 /**
- * The rounding bound of encode, as data: how far an f32 pre-activation may lie
- * from the exact one, whatever the order of summation. Both backends count
+ * The rounding bound of encode, as data: how far apart two numbers that a backend
+ * compares may lie and still be in the other order on another backend. Both count
  * their `nearTies` with it, so that the counts mean the same.
  *
  *   tol_r = perNorm * ||xbar_r|| + constant
  *
- * from |fl(x.w + b) - (x.w + b)| <= gamma_{n} (|x|.|w| + |b|) (Higham, Accuracy and
- * Stability of Numerical Algorithms, §3.1) and Cauchy-Schwarz.
+ * An f32 pre-activation is off by |fl(x.w + b) - (x.w + b)| <= gamma_n (|x|.|w| + |b|),
+ * whatever the order of summation (Higham, Accuracy and Stability of Numerical
+ * Algorithms, §3.1), and Cauchy-Schwarz gives the bound e_r that holds for all
+ * features. A threshold is exact, so tol_r = e_r; topk compares two rounded numbers,
+ * so tol_r = 2 e_r. Where two backends then decide differently, at least one of
+ * them finds the two numbers nearer than tol_r: their distances on the two
+ * backends add up to at most the sum of the errors, 2 e_r and 4 e_r.
  */
 import type { Sae } from './sae.js';
 
 export interface TieTolerance {
-  /** gamma_n * max_i ||W_enc[:,i]|| */
+  /** c gamma_n * max_i ||W_enc[:,i]||, c = 2 for topk, else 1 */
   readonly perNorm: number;
-  /** gamma_n * max_i |b_enc[i]| */
+  /** c gamma_n * max_i |b_enc[i]| */
   readonly constant: number;
 }
 
@@ -52,6 +57,6 @@ export function tieTolerance(sae: Sae): TieTolerance {
     norm = Math.max(norm, Math.sqrt(squares[i] ?? 0) * s);
     bias = Math.max(bias, Math.abs(sae.b_enc[i] ?? 0) * s);
   }
-  const g = gamma(d_in + (scale === null ? 1 : 3));
+  const g = (sae.architecture === 'topk' ? 2 : 1) * gamma(d_in + (scale === null ? 1 : 3));
   return { perNorm: g * norm, constant: g * bias };
 }

@@ -123,7 +123,7 @@ export function* oracleRows(sae: Sae, xbar: Float32Array, rows: number): Generat
       z[i]! *= scale[i]!;
       bound[i]! *= scale[i]! * g;
     }
-    yield { z, bound, tolerance: g * (Math.sqrt(norm) * maxNorm + maxBias), fires: fires(sae, z) };
+    yield { z, bound, tolerance: (sae.architecture === 'topk' ? 2 : 1) * g * (Math.sqrt(norm) * maxNorm + maxBias), fires: fires(sae, z) };
   }
 }
 
