@@ -33,6 +33,7 @@ export async function chooseBackend(options: ChooseOptions): Promise<Backend> {
   }
   let reason: BackendError;
   try {
+    await requireDevice();
     return await openWebGpu(false);
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
@@ -46,6 +47,14 @@ export async function chooseBackend(options: ChooseOptions): Promise<Backend> {
     if (!(error instanceof BackendError)) throw error;
     throw new BackendError(`There is no backend to run on. ${reason.message}. ${error.message}`, { hint: [reason.hint, error.hint].filter(Boolean).join(' '), cause: error });
   }
+}
+
+/** In Node under `auto`: no driver is asked where there is no device. @throws BackendError */
+async function requireDevice(): Promise<void> {
+  const { Deno, process } = globalThis as unknown as { Deno?: unknown; process?: { versions?: { node?: string } } };
+  if (Deno !== undefined || process?.versions?.node === undefined) return;
+  const { gpuPossible } = await import('./gpu-devices-node.js');
+  if (!gpuPossible()) throw new BackendError('This machine has no GPU', { hint: 'Use --backend wasm, or --backend webgpu for a software adapter.' });
 }
 
 async function openWebGpu(softwareAllowed: boolean): Promise<Backend> {
