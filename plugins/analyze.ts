@@ -11,7 +11,7 @@ import type { Unembedding } from '../engine/formats/unembedding.js';
 import type { Ref } from '../engine/io/open.js';
 import type { PackSink } from '../engine/io/sink.js';
 import type { FeatureClass } from '../engine/pack/schema.js';
-import { writePack, type ManifestInput } from '../engine/pack/writer.js';
+import type { ManifestInput } from '../engine/pack/writer.js';
 import type { IgnoreRules } from '../engine/run/ignore.js';
 import type { ProgressEvent } from '../engine/run/progress.js';
 import { runStream, type RunTotals } from '../engine/run/run.js';
@@ -118,6 +118,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
     const seconds = (performance.now() - started) / 1000;
     const manifest = describeRun({ options, sae, source, backend, totals, result, seconds, seed });
     options.onProgress?.(phase('write', totals));
+    const { writePack } = await import('../engine/pack/writer.js');
     const written = await writePack({ sink: options.out, manifest, featureColumns: result.featureColumns, tables: result.tables, signal });
     const figures = result.plugins.find(({ id }) => id === 'sae/reconstruction')?.summary ?? {};
     return {

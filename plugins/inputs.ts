@@ -1,21 +1,18 @@
 /**
  * From the options of `analyze` and `encodeToFile` to an open SAE, source and
  * backend: what is given is checked for sense first, what is loaded for fit after.
+ * The readers of formats load when there is something to read.
  */
 import type { Backend, LoadedSae } from '../engine/backend.js';
 import { chooseBackend } from '../engine/choose-backend.js';
 import { BackendError, ShapeError, UsageError } from '../engine/errors.js';
-import { loadSae } from '../engine/formats/load-sae.js';
-import { loadUnembedding, type Unembedding } from '../engine/formats/unembedding.js';
+import type { Unembedding } from '../engine/formats/unembedding.js';
 import type { ByteSource } from '../engine/io/bytes.js';
 import type { FolderRef, Ref } from '../engine/io/open.js';
 import { withFallback } from '../engine/run/encode-rows.js';
 import type { Sae } from '../engine/sae.js';
-import { fileSource } from '../engine/sources/file-source.js';
-import { modelSource } from '../engine/sources/model-source.js';
 import type { OnnxRuntimeOptions } from '../engine/sources/onnx-runtime.js';
 import type { ActivationSource } from '../engine/sources/source.js';
-import { loadTokenizer } from '../engine/tokenizer.js';
 
 /** Where weights and activations come from, and what computes. */
 export interface InputOptions {
@@ -57,8 +54,8 @@ export function checkInputs(options: InputOptions): void {
 }
 
 /** The SAE. @throws what `loadSae` throws */
-export function openSae(sae: FolderRef | Sae): Promise<Sae> {
-  return isSae(sae) ? Promise.resolve(sae) : loadSae(sae);
+export async function openSae(sae: FolderRef | Sae): Promise<Sae> {
+  return isSae(sae) ? sae : (await import('../engine/formats/load-sae.js')).loadSae(sae);
 }
 
 function isSae(sae: FolderRef | Sae): sae is Sae {
@@ -78,16 +75,16 @@ export async function openSource(options: InputOptions, sae: Sae): Promise<Activ
 async function open(options: InputOptions, sae: Sae): Promise<ActivationSource> {
   const { model, acts, tokens, source, contextSize, runtime, ortUrl, wasmPaths } = options;
   if (source !== undefined) return source;
-  if (acts !== undefined) return fileSource({ acts, tokens, contextSize });
+  if (acts !== undefined) return (await import('../engine/sources/file-source.js')).fileSource({ acts, tokens, contextSize });
   const hook = options.hook ?? sae.metadata.hook_name;
   if (hook === null) throw new UsageError('the SAE does not say which hook it reads', { hint: "Name the model's output (--hook)." });
-  return modelSource({ model: model as Ref, tokens: tokens as Ref, hook, contextSize, runtime, ortUrl, wasmPaths });
+  return (await import('../engine/sources/model-source.js')).modelSource({ model: model as Ref, tokens: tokens as Ref, hook, contextSize, runtime, ortUrl, wasmPaths });
 }
 
 /** @throws ShapeError when the matrix does not fit the decoder */
 export async function openUnembedding(ref: Ref | Unembedding | undefined, sae: Sae): Promise<Unembedding | null> {
   if (ref === undefined) return null;
-  const unembed = isUnembedding(ref) ? ref : await loadUnembedding(ref);
+  const unembed = isUnembedding(ref) ? ref : await (await import('../engine/formats/unembedding.js')).loadUnembedding(ref);
   if (unembed.d !== sae.d_out) {
     throw new ShapeError(`the unembedding W_U is [${unembed.d}, ${unembed.vocabulary}], the SAE's decoder writes d_out = ${sae.d_out}`, { hint: 'They must belong to one model; an SAE on another space than the residual stream has no logit weights.' });
   }
@@ -102,7 +99,8 @@ function isUnembedding(ref: Ref | Unembedding): ref is Unembedding {
 export async function openTokenText(ref: Ref | { text(id: number): string } | undefined): Promise<((id: number) => string) | null> {
   if (ref === undefined) return null;
   // A Blob has a text() too.
-  const tokenizer = typeof ref === 'object' && 'text' in ref && !(typeof Blob !== 'undefined' && ref instanceof Blob) ? (ref as { text(id: number): string }) : await loadTokenizer(ref as Ref | ByteSource);
+  const given = typeof ref === 'object' && 'text' in ref && !(typeof Blob !== 'undefined' && ref instanceof Blob);
+  const tokenizer = given ? (ref as { text(id: number): string }) : await (await import('../engine/tokenizer.js')).loadTokenizer(ref as Ref | ByteSource);
   return (id) => tokenizer.text(id);
 }
 
