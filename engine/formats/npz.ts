@@ -13,6 +13,7 @@ import { Inflate } from 'fflate';
 import { FormatError } from '../errors.js';
 import { bytesSource, type ByteSource } from '../io/bytes.js';
 import { allocate, checkRange, messageOf } from '../io/checks.js';
+import { crc32 } from '../io/crc32.js';
 import { openNpy } from './npy.js';
 import type { Tensor } from './tensor.js';
 
@@ -112,19 +113,6 @@ async function readDirectory(source: ByteSource): Promise<Map<string, ZipEntry>>
   return entries;
 }
 
-let crcTable: Uint32Array | null = null;
-
-/** CRC-32 (IEEE 802.3) of more bytes, continuing from `crc`. */
-function crc32(crc: number, bytes: Uint8Array): number {
-  crcTable ??= Uint32Array.from({ length: 256 }, (_, n) => {
-    for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
-    return n;
-  });
-  let value = ~crc;
-  for (let i = 0; i < bytes.length; i++) value = (crcTable[(value ^ (bytes[i] as number)) & 255] as number) ^ (value >>> 8);
-  return ~value >>> 0;
-}
-
 async function inflateEntry(source: ByteSource, label: string, entry: ZipEntry, start: number): Promise<ByteSource> {
   if (entry.size > MAX_INFLATED) {
     throw new FormatError(`${label}: is compressed and ${entry.size} bytes large, more than can be held`, { hint: 'Save it with np.savez, which does not compress, or as .npy: these are read by range.' });
@@ -138,7 +126,7 @@ async function inflateEntry(source: ByteSource, label: string, entry: ZipEntry, 
     if (filled + chunk.length > out.length) throw new FormatError(`${label}: inflates to more than the ${entry.size} bytes that the directory declares`);
     out.set(chunk, filled);
     filled += chunk.length;
-    crc = crc32(crc, chunk);
+    crc = crc32(chunk, crc);
     finished = final;
   });
   try {

@@ -4,25 +4,12 @@
  * in gzip's trailer. A flipped bit in a pack's numbers is thus an error.
  */
 import { gunzipSync } from 'fflate';
+import { crc32 } from '../io/crc32.js';
 
 /** Most bytes that one page may unpack to. */
 const MAX_PAGE = 1 << 28;
 /** Deflate packs at most 1032 to 1. */
 const MAX_RATIO = 1032;
-
-let table: Uint32Array | null = null;
-
-/** CRC-32 of IEEE 802.3, reflected. */
-function crc32(bytes: Uint8Array): number {
-  table ??= Uint32Array.from({ length: 256 }, (_, n) => {
-    let crc = n;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-    return crc;
-  });
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (table[(crc ^ byte) & 0xff] as number);
-  return ~crc >>> 0;
-}
 
 /**
  * @param length what the page's header says it unpacks to

@@ -10,6 +10,7 @@
 import { ShapeError } from '../errors.js';
 import type { PackSink } from '../io/sink.js';
 import type { Column, Table } from '../run/table.js';
+import { ruleOfThree } from '../statistics.js';
 import { checkTable } from './check-table.js';
 import { typeName } from './column-type.js';
 import { encodeTable } from './encode-table.js';
@@ -191,8 +192,7 @@ function completeManifest(options: WritePackOptions, tables: readonly ManifestTa
     run,
     features: sae.d_sae,
     classes,
-    // The rule of three: -ln(0.05) = 2.996 firings are missed with 5 % probability.
-    density_floor: data.tokens > 0 ? 3 / data.tokens : 1,
+    density_floor: data.tokens > 0 ? ruleOfThree(data.tokens) : 1,
     plugins,
     tables,
   };
