@@ -97,9 +97,22 @@ export async function loadSaelens(folder: Folder, options: SaelensOptions = {}):
 /** What a person would call the SAE: its folder, with the one above where the folder's own name says nothing (`stories260k/sae`). */
 export function displayName({ name, label }: Pick<Folder, 'name' | 'label'>): string {
   if (!/^(sae|saes|final|latest|default|(final_|step_|checkpoint[_-]?)?\d*)$/i.test(label)) return label;
-  const parts = name.replace(/[?#].*$/, '').split(/[\\/]+/).filter((part) => part !== '' && part !== '.' && !/^[a-z]+:$/i.test(part));
+  // Of a URL its path alone: a host says where an SAE was served, not what it is.
+  const inUrl = /^[a-z][a-z0-9+.-]+:\/\/[^/]*/i.exec(name)?.[0];
+  const path = inUrl === undefined ? name : name.slice(inUrl.length).replace(/[?#].*$/, '');
+  const parts = path.split(/[\\/]+/).filter((part) => part !== '' && part !== '.' && !/^[a-z]:$/i.test(part));
   const above = parts[parts.length - 2];
-  return above === undefined || above === '..' ? label : `${decodeURIComponent(above)}/${label}`;
+  if (above === undefined || above === '..') return label;
+  return `${inUrl === undefined ? above : decoded(above)}/${label}`;
+}
+
+/** A part of a URL as text; as it is where its escapes are none. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** The forward pass that results, in words. */
