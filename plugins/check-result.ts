@@ -5,7 +5,7 @@
 import { ShapeError } from '../engine/errors.js';
 import { checkTable } from '../engine/pack/check-table.js';
 import { parseTypeName, typeName } from '../engine/pack/column-type.js';
-import { CARD_GROUPS, featureColumnName, tableName } from '../engine/pack/writer.js';
+import { CARD_GROUPS, featureColumnName, tableName } from '../engine/pack/names.js';
 import type { AnalysisResult } from '../engine/run/accumulator.js';
 import type { Column, Table } from '../engine/run/table.js';
 

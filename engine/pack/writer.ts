@@ -14,15 +14,9 @@ import { ruleOfThree } from '../statistics.js';
 import { checkTable } from './check-table.js';
 import { typeName } from './column-type.js';
 import { encodeTable } from './encode-table.js';
+import { CARD_GROUPS, featureColumnName, isBuiltin, tableName } from './names.js';
 import { FEATURE_CLASSES, PACK_FORMAT, PACK_VERSION, type FeatureClass, type GroupIndex, type Manifest, type ManifestTable, type PackIndex } from './schema.js';
 import { Sha256 } from './sha256.js';
-
-/**
- * Features per row group of the card tables, as bench/pack.ts measured them: a
- * small group wastes requests' bytes on dictionaries and grows index and footer,
- * a large one brings a card its neighbours' bytes.
- */
-export const CARD_GROUPS: Readonly<Record<string, number>> = { features: 32, histograms: 32, examples: 10, logits: 16 };
 
 /** The columns of summary.parquet, as far as features.parquet has them. */
 export const SUMMARY_COLUMNS = [
@@ -52,20 +46,6 @@ export interface WritePackOptions {
   readonly featureColumns: readonly { readonly plugin: string; readonly columns: readonly Column[] }[];
   readonly tables: readonly { readonly plugin: string; readonly table: Table }[];
   readonly signal?: AbortSignal | undefined;
-}
-
-const isBuiltin = (plugin: string): boolean => plugin.startsWith('sae/');
-
-/** Name of a plugin's column in features.parquet. */
-export function featureColumnName(plugin: string, column: string): string {
-  return isBuiltin(plugin) ? column : `${plugin.replace(/[^A-Za-z0-9]+/g, '_')}_${column}`;
-}
-
-/** Name of a plugin's table in the manifest, and its path below the pack. */
-export function tableName(plugin: string, table: string): { readonly name: string; readonly path: string } {
-  if (isBuiltin(plugin)) return { name: table, path: `${table}.parquet` };
-  const name = `${plugin.replace('/', '.')}.${table}`;
-  return { name, path: `plugins/${name}.parquet` };
 }
 
 /** A table as it goes into the pack. */
