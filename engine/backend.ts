@@ -23,8 +23,33 @@ export interface BackendInfo {
 export interface Backend {
   readonly info: BackendInfo;
   /** Uploads or packs the weights once. The SAE's arrays may be dropped by the caller afterwards. */
-  load(sae: Sae, options?: { signal?: AbortSignal | undefined }): Promise<LoadedSae>;
+  load(sae: Sae, options?: LoadOptions): Promise<LoadedSae>;
   dispose(): Promise<void>;
+}
+
+export interface LoadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Screened encode: an int8 pass proves which pre-activations are too small to
+   * matter, and only the others are computed in f32, in the dense path's own order
+   * of summation: the codes are the same bit for bit. `auto` (default) takes it
+   * where it measures faster.
+   */
+  readonly screen?: 'auto' | 'on' | 'off' | undefined;
+  /** `f16` stores weights in half precision and accumulates in f32 (WebGPU with `shader-f16`); default `f32`. */
+  readonly storage?: 'f32' | 'f16' | undefined;
+}
+
+/** What became of an SAE on its backend, for `doctor`, the manifest and benchmarks. */
+export interface LoadReport {
+  /** Bytes that the weights take, in linear memory or on the device, on all threads together. */
+  readonly weightBytes: number;
+  /** Pieces by latents: 1 where the encoder lies in one. */
+  readonly shards: number;
+  /** Null where encode is dense; else what share of the pre-activations were computed in f32 so far. */
+  readonly screen: { readonly survivorRatio: number } | null;
+  /** Null for f32 storage; else a bound on |z - z_f32| per unit of ||xbar||. */
+  readonly storageErrorPerNorm: number | null;
 }
 
 /**
@@ -42,5 +67,11 @@ export interface LoadedSae {
   encode(xbar: Float32Array, rows: number, options?: { signal?: AbortSignal | undefined }): Promise<SparseCodes>;
   /** @returns [rows, d_out] f32. Rows without entries give b_dec. */
   decode(codes: SparseCodes, options?: { signal?: AbortSignal | undefined }): Promise<Float32Array>;
+  /**
+   * Dense pre-activations z (those of the gate for gated), for training, tests and
+   * benchmarks: [rows, d_sae] f32. `encode` never holds them.
+   */
+  preactivations?(xbar: Float32Array, rows: number, options?: { signal?: AbortSignal | undefined }): Promise<Float32Array>;
+  report?(): LoadReport;
   dispose(): void;
 }

@@ -7,13 +7,24 @@
  *   f    = relu(z)                                    standard
  *   f    = relu(the k largest z of the row)           topk (ties to the lowest feature)
  *   f    = z where z > threshold and z > 0, else 0    jumprelu (strict)
+ *   f    = relu(z) where xbar @ W_enc + b_gate > 0    gated, with z = (xbar @ W_enc) exp(r_mag) + b_enc
+ *   f    = relu(the k * rows largest z of the batch)  batchtopk (ties to the lowest row, then feature)
  *   xhat = norm_out(f @ W_dec + b_dec)                [rows, d_out]
  *
  * With `rescaleActsByDecoderNorm` (topk only) z is multiplied by ||W_dec[i]||
  * before selection and f divided by it before decoding.
  */
 
-export type Architecture = 'standard' | 'topk' | 'jumprelu';
+/** `batchtopk` is the rule of training, where a batch shares its budget; at inference such an SAE is a jumprelu with the threshold that it learnt. */
+export type Architecture = 'standard' | 'topk' | 'jumprelu' | 'gated' | 'batchtopk';
+
+/** What a gated encoder has besides: its gate shares W_enc with its magnitudes (Rajamanoharan et al. 2024, arXiv 2404.16014). */
+export interface Gate {
+  /** [d_sae] the magnitudes' columns are exp(r_mag) times the gate's. */
+  readonly r_mag: Float32Array;
+  /** [d_sae] the gate's bias; `b_enc` is the magnitudes'. */
+  readonly b_gate: Float32Array;
+}
 
 /** How the input is normalised before encoding (SAELens' names). `expected_average_only_in` is folded into the weights at load. */
 export type NormalizeActivations = 'none' | 'constant_norm_rescale' | 'layer_norm';
@@ -33,8 +44,10 @@ export interface Sae {
   readonly b_dec: Float32Array;
   /** [d_sae], jumprelu only. */
   readonly threshold: Float32Array | null;
-  /** topk only. */
+  /** topk, and batchtopk: the average of the batch. */
   readonly k: number | null;
+  /** gated only. */
+  readonly gate?: Gate | null;
   readonly applyBDecToInput: boolean;
   readonly normalizeActivations: NormalizeActivations;
   readonly rescaleActsByDecoderNorm: boolean;
