@@ -33,6 +33,21 @@ export class NumericError extends SaekitError {}
 /** A backend cannot be had or failed (no adapter, device lost, out of memory). */
 export class BackendError extends SaekitError {}
 
+/**
+ * The device under a backend is gone: a driver restarted, a machine slept, a GPU
+ * was pulled out. Calls depend on nothing but their arguments, so where it is
+ * `retryable` the same call may be made again.
+ */
+export class DeviceLostError extends BackendError {
+  /** True where a new device may be had; false once that has been tried in vain. */
+  readonly retryable: boolean;
+
+  constructor(message: string, options: { retryable: boolean; hint?: string | undefined; cause?: unknown }) {
+    super(message, options);
+    this.retryable = options.retryable;
+  }
+}
+
 /** True for the error that an aborted `AbortSignal` raises. */
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';

@@ -46,7 +46,7 @@ export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<
   if (options.softwareAllowed === false && description.software) {
     throw new BackendError(`WebGPU runs on the CPU here: the only adapter is ${description.name}`, { hint: 'Install the driver of a GPU, or use --backend webgpu to run on it all the same.' });
   }
-  return new WebGpuBackend(await Device.open(adapter, options.limits), description);
+  return new WebGpuBackend(await Device.open(adapter, { limits: options.limits }), description);
 }
 
 class WebGpuBackend implements Backend {

@@ -2,61 +2,73 @@
  * A device and its end. Everything asynchronous that waits for the GPU goes
  * through `guard`, so that a device that is lost, fails or is disposed of
  * rejects every waiting call with a BackendError, whatever the runtime's own
- * promises do. Nothing is retried here: the run falls back to another backend.
+ * promises do. Nothing is retried here: that is manager.ts.
  */
-import { BackendError } from '../engine/errors.js';
-import type { PlanLimits } from './decide.js';
+import { BackendError, DeviceLostError } from '../engine/errors.js';
+import { capabilitiesOf, type Capabilities, type Ceilings, type DeviceLimits, deviceRequest } from './capabilities.js';
 
 /** Bits of GPUBufferUsage and GPUMapMode; Node has no such globals. */
-export const Usage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 } as const;
+export const Usage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128, QUERY_RESOLVE: 512 } as const;
 export const MAP_MODE_READ = 1;
 
-/** More than this is never asked of an adapter: larger weights are cut into blocks. */
-const MOST_BYTES = 2 ** 30;
+export interface DeviceOptions extends Ceilings {
+  /** WGSL's optional features in this runtime. */
+  readonly language?: ReadonlySet<string> | undefined;
+}
 
 export class Device {
   readonly gpu: GPUDevice;
-  readonly limits: PlanLimits;
+  readonly capabilities: Capabilities;
   #failure: BackendError | null = null;
   readonly #waiting = new Set<(error: BackendError) => void>();
+  readonly #ended: Promise<void>;
 
-  /**
-   * @param ceilings limits to plan with where they are below the device's own: for tests, and to leave room for others
-   * @throws BackendError when the adapter refuses
-   */
-  static async open(adapter: GPUAdapter, ceilings: Partial<PlanLimits> = {}): Promise<Device> {
-    const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  /** @throws BackendError when the adapter refuses */
+  static async open(adapter: GPUAdapter, options: DeviceOptions = {}): Promise<Device> {
     let gpu: GPUDevice;
     try {
-      gpu = await adapter.requestDevice({
-        label: 'saekit',
-        requiredLimits: {
-          maxStorageBufferBindingSize: Math.min(maxStorageBufferBindingSize, MOST_BYTES),
-          maxBufferSize: Math.min(maxBufferSize, MOST_BYTES),
-        },
-      });
+      gpu = await adapter.requestDevice({ label: 'saekit', ...deviceRequest(adapter, options) });
     } catch (cause) {
       throw new BackendError(`WebGPU: the adapter gave no device (${message(cause)})`, { hint: 'Close other programs that use the GPU, or use --backend wasm.', cause });
     }
-    return new Device(gpu, ceilings);
+    return new Device(gpu, capabilitiesOf(gpu, adapter.info, options.language, options));
   }
 
-  private constructor(gpu: GPUDevice, ceilings: Partial<PlanLimits>) {
+  private constructor(gpu: GPUDevice, capabilities: Capabilities) {
     this.gpu = gpu;
-    const { limits } = gpu;
-    const least = (name: keyof PlanLimits): number => Math.min(limits[name], ceilings[name] ?? Infinity);
-    this.limits = {
-      maxStorageBufferBindingSize: least('maxStorageBufferBindingSize'),
-      maxBufferSize: least('maxBufferSize'),
-      maxComputeWorkgroupsPerDimension: least('maxComputeWorkgroupsPerDimension'),
-    };
-    void gpu.lost.then((info) => this.#fail(new BackendError(`WebGPU: the device was lost (${info.reason || 'unknown'}: ${info.message || 'no message'})`, { hint: 'Run again, or use --backend wasm.' })));
+    this.capabilities = capabilities;
+    this.#ended = gpu.lost.then(({ reason, message }) =>
+      this.#fail(new DeviceLostError(`WebGPU: the device was lost (${reason || 'unknown'}: ${message || 'no message'})`, { retryable: true, hint: 'Run again, or use --backend wasm.' })),
+    );
     gpu.addEventListener('uncapturederror', (event) => this.#fail(new BackendError(`WebGPU: ${event.error.message}`)));
+  }
+
+  /** The limits to plan with. */
+  get limits(): DeviceLimits {
+    return this.capabilities.limits;
   }
 
   /** @throws BackendError once the device is lost, failed or disposed of */
   check(): void {
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** True once the device was lost, which is not the same as failed or disposed of. */
+  get lost(): boolean {
+    return this.#failure instanceof DeviceLostError;
+  }
+
+  /**
+   * Whether a failure that was just seen is the device's loss: a runtime may reject
+   * what waits for a GPU before it says that the GPU is gone.
+   */
+  async isLost(patience = 100): Promise<boolean> {
+    if (this.#failure === null) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      await Promise.race([this.#ended, new Promise((resolve) => (timer = setTimeout(resolve, patience)))]);
+      clearTimeout(timer);
+    }
+    return this.lost;
   }
 
   /** The same promise, but rejected with a BackendError as soon as the device ends. */
@@ -74,6 +86,7 @@ export class Device {
   /**
    * Runs synchronous GPU calls, and tells afterwards whether they were valid and found memory.
    * @returns what `work` gave, and a promise that rejects with a BackendError
+   * @throws what `work` throws, an exception of WebGPU's as a BackendError
    */
   scoped<T>(what: string, work: () => T): { result: T; valid: Promise<void> } {
     this.check();
@@ -83,6 +96,9 @@ export class Device {
     const scopes: Promise<GPUError | null>[] = [];
     try {
       result = work();
+    } catch (cause) {
+      if (!isDomException(cause)) throw cause;
+      throw new BackendError(`WebGPU: ${what}: ${message(cause)}`, { cause });
     } finally {
       scopes.push(this.gpu.popErrorScope(), this.gpu.popErrorScope());
       // When `work` throws, nobody waits for these.
@@ -109,6 +125,11 @@ export class Device {
     for (const reject of this.#waiting) reject(this.#failure);
     this.#waiting.clear();
   }
+}
+
+/** WebGPU's own exceptions (OperationError, GPUPipelineError, ...), but no defect of ours. */
+function isDomException(error: unknown): boolean {
+  return typeof DOMException !== 'undefined' && error instanceof DOMException;
 }
 
 export function message(error: unknown): string {
