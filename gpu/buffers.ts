@@ -2,22 +2,34 @@
  * Buffers. Weights live as long as their SAE; everything else comes from a pool
  * and goes back to it as soon as its commands are submitted: later commands run
  * after earlier ones, so the next user of a buffer cannot disturb the last.
- * Only what the host maps stays out of the pool until it is unmapped.
+ * Only what the host maps has a ring of its own (readback.ts).
  */
-import { type Device, MAP_MODE_READ, Usage } from './device.js';
+import { type Device, Usage } from './device.js';
+import { Memory } from './memory.js';
+import { Readback, ReadbackRing } from './readback.js';
+import type { Timings } from './timings.js';
 
 const SMALLEST = 256;
 /** Bytes that wait unused. */
 const MOST_IDLE = 512 * 2 ** 20;
 
 export class BufferPool {
+  readonly memory: Memory;
+  readonly ring: ReadbackRing;
   readonly #device: Device;
+  /** By usage and size. */
   readonly #idle = new Map<string, GPUBuffer[]>();
   #idleBytes = 0;
   #bytes = 0;
 
-  constructor(device: Device) {
+  /**
+   * @param memory where bytes are counted; default: without a budget
+   * @param timings where submissions are timed; default: nowhere
+   */
+  constructor(device: Device, memory: Memory = new Memory(device.gpu), timings: Timings | null = null) {
     this.#device = device;
+    this.memory = memory;
+    this.ring = new ReadbackRing(device, memory, timings, () => this.clear());
   }
 
   /** Bytes that the pool has allocated, idle ones included. */
@@ -25,21 +37,31 @@ export class BufferPool {
     return this.#bytes;
   }
 
-  /** A buffer of at least `size` bytes, with whatever was in it. */
+  /** Bytes of buffers that are lent at this moment. */
+  get bytesInUse(): number {
+    return this.#bytes - this.#idleBytes;
+  }
+
+  /**
+   * A buffer of at least `size` bytes, with whatever was in it.
+   * @throws OverBudgetError where the budget has no room for it, even without what lies idle
+   */
   acquire(size: number, usage: number): GPUBuffer {
-    const bytes = this.#bucket(size);
+    const bytes = bucket(size, Math.min(this.#device.limits.maxBufferSize, this.#device.limits.maxStorageBufferBindingSize));
     const buffer = this.#idle.get(`${usage}/${bytes}`)?.pop();
     if (buffer !== undefined) {
       this.#idleBytes -= bytes;
       return buffer;
     }
+    if (!this.memory.fits(bytes)) this.clear();
+    const made = this.memory.create('scratch', bytes, usage);
     this.#bytes += bytes;
-    return this.#device.gpu.createBuffer({ size: bytes, usage });
+    return made;
   }
 
   release(buffer: GPUBuffer): void {
     if (this.#idleBytes + buffer.size > MOST_IDLE) {
-      this.drop(buffer);
+      this.#drop(buffer);
       return;
     }
     const key = `${buffer.usage}/${buffer.size}`;
@@ -51,23 +73,26 @@ export class BufferPool {
 
   /** Destroys everything idle: after an error, one of them may be invalid. */
   clear(): void {
-    for (const buffers of this.#idle.values()) for (const buffer of buffers) this.drop(buffer);
+    for (const buffers of this.#idle.values()) for (const buffer of buffers) this.#drop(buffer);
     this.#idle.clear();
     this.#idleBytes = 0;
   }
 
-  /** Destroys a buffer that nobody may have again. */
-  drop(buffer: GPUBuffer): void {
+  #drop(buffer: GPUBuffer): void {
     this.#bytes -= buffer.size;
-    buffer.destroy();
+    this.memory.destroy('scratch', buffer);
   }
+}
 
-  /** Powers of two, so that sizes that differ a little share buffers; never past the device's limit. */
-  #bucket(size: number): number {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const power = 2 ** Math.ceil(Math.log2(Math.max(size, SMALLEST)));
-    return power <= Math.min(maxBufferSize, maxStorageBufferBindingSize) ? power : Math.ceil(size / 4) * 4;
-  }
+/**
+ * The size that is allocated for a buffer of `size` bytes: sizes that differ a little
+ * share buffers, and at most a fifth is waste. Never past `limit` unless `size` is. Pure.
+ */
+export function bucket(size: number, limit: number): number {
+  const least = Math.max(size, SMALLEST);
+  const step = Math.max(SMALLEST, 2 ** (Math.floor(Math.log2(least)) - 2));
+  const rounded = Math.ceil(least / step) * step;
+  return rounded <= limit ? rounded : Math.ceil(size / 4) * 4;
 }
 
 /** The buffers of one submission: taken while commands are recorded, given back together. */
@@ -75,10 +100,21 @@ export class Loan {
   readonly #pool: BufferPool;
   readonly #queue: GPUQueue;
   readonly #buffers: GPUBuffer[] = [];
+  #readback: Readback | null = null;
 
   constructor(pool: BufferPool, queue: GPUQueue) {
     this.#pool = pool;
     this.#queue = queue;
+  }
+
+  /**
+   * The submission's one staging buffer; given back with the rest where nothing was submitted.
+   * @param bytes in all
+   * @param label what the submission is timed as
+   */
+  readback(device: Device, bytes: number, label: string): Readback {
+    this.#readback = new Readback(device, this.#pool, bytes, label);
+    return this.#readback;
   }
 
   /** For kernels and copies; its content is undefined. */
@@ -103,6 +139,7 @@ export class Loan {
   giveBack(): void {
     for (const buffer of this.#buffers) this.#pool.release(buffer);
     this.#buffers.length = 0;
+    this.#readback?.abandonUnsubmitted();
   }
 
   #take(bytes: number, usage: number): GPUBuffer {
@@ -112,58 +149,8 @@ export class Loan {
   }
 }
 
-/** Collects what a submission leaves behind in one buffer, so that one mapping reads it all. */
-export class Readback {
-  readonly #device: Device;
-  readonly #pool: BufferPool;
-  readonly #buffer: GPUBuffer;
-  readonly #size: number;
-  #end = 0;
-
-  /** @param size bytes in all */
-  constructor(device: Device, pool: BufferPool, size: number) {
-    this.#device = device;
-    this.#pool = pool;
-    this.#size = Math.max(4, size);
-    this.#buffer = pool.acquire(this.#size, Usage.MAP_READ | Usage.COPY_DST);
-  }
-
-  /** Appends the first `bytes` of a buffer (a multiple of 4). @returns where they will be, in bytes */
-  copy(encoder: GPUCommandEncoder, source: GPUBuffer, bytes: number): number {
-    const at = this.#end;
-    if (bytes > 0) encoder.copyBufferToBuffer(source, 0, this.#buffer, at, bytes);
-    this.#end += bytes;
-    return at;
-  }
-
-  /**
-   * Waits for the GPU and hands the bytes to `use`; they are gone when it returns.
-   * @param valid rejects when the submission was not valid
-   * @throws BackendError
-   */
-  async read<T>(valid: Promise<void>, use: (bytes: ArrayBuffer) => T): Promise<T> {
-    const mapped = this.#device.guard(this.#buffer.mapAsync(MAP_MODE_READ, 0, this.#size));
-    mapped.catch(() => undefined);
-    try {
-      // An invalid submission also fails the mapping, but says less about why.
-      await valid;
-      await mapped;
-    } catch (error) {
-      this.#pool.drop(this.#buffer);
-      this.#pool.clear();
-      throw error;
-    }
-    try {
-      return use(this.#buffer.getMappedRange(0, this.#size));
-    } finally {
-      this.#buffer.unmap();
-      this.#pool.release(this.#buffer);
-    }
-  }
-}
-
 /** The queue copies at once, so the caller may reuse `data`. */
-export function write(queue: GPUQueue, buffer: GPUBuffer, offset: number, data: Float32Array | Uint32Array): void {
+export function write(queue: GPUQueue, buffer: GPUBuffer, offset: number, data: Float32Array | Uint32Array | Uint16Array): void {
   // WebGPU refuses shared memory; the worker's xbar may lie in it.
   const plain = data.buffer instanceof ArrayBuffer ? data : data.slice();
   queue.writeBuffer(buffer, offset, plain.buffer as ArrayBuffer, plain.byteOffset, plain.byteLength);

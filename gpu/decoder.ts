@@ -5,7 +5,7 @@
  */
 import { checkCodes } from '../engine/checks.js';
 import type { SparseCodes } from '../engine/codes.js';
-import { type BufferPool, Loan, Readback } from './buffers.js';
+import { type BufferPool, Loan } from './buffers.js';
 import type { Plan } from './decide.js';
 import type { Device } from './device.js';
 import { dispatch } from './dispatch.js';
@@ -48,19 +48,19 @@ export class Decoder {
     const loan = new Loan(this.#pool, device.gpu.queue);
     const { result: readback, valid } = device.scoped('decode', () => {
       try {
-        const readback = new Readback(device, this.#pool, bytes);
+        const readback = loan.readback(device, bytes, 'decode');
         const commands = device.gpu.createCommandEncoder({ label: 'decode' });
         const entries = loan.upload(interleave(codes, first, end));
         const out = loan.storage(bytes);
         for (const block of this.#weights.decode) {
           const ranges = loan.upload(entryRanges(codes, first, end, block.first, block.first + block.n));
           const params = loan.uniform([rows, block.first, quads]);
-          const pass = commands.beginComputePass();
+          const pass = commands.beginComputePass(readback.timed());
           dispatch(device.gpu, pass, this.#pipeline, [params, ranges, entries, block.w, this.#weights.b_dec, out], [Math.ceil(quads / 16), Math.ceil(rows / 4)]);
           pass.end();
         }
         readback.copy(commands, out, bytes);
-        device.gpu.queue.submit([commands.finish()]);
+        readback.submit(commands);
         return readback;
       } finally {
         loan.giveBack();

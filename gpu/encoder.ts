@@ -15,7 +15,7 @@ import { NumericError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import { type TieTolerance, tieTolerance } from '../engine/ties.js';
 import { joinEntries, type LatentEntries, type Piece, selectTopk } from './assemble.js';
-import { type BufferPool, Loan, Readback, write } from './buffers.js';
+import { type BufferPool, Loan, write } from './buffers.js';
 import { ceilTo, fold, ROW_TILE, RUN, SEGMENT, scanLevels, type Plan } from './decide.js';
 import type { Device } from './device.js';
 import { dispatch, type EncodePipelines } from './dispatch.js';
@@ -118,14 +118,14 @@ export class Encoder {
     const entryBytes = (capacity: number): number => (this.#k === null ? capacity : rows * capacity) * 8;
     const { result, valid } = device.scoped('encode', () => {
       try {
-        const readback = new Readback(device, this.#pool, capacities.reduce((sum, capacity) => sum + words * 4 + entryBytes(capacity), 0));
+        const readback = loan.readback(device, capacities.reduce((sum, capacity) => sum + words * 4 + entryBytes(capacity), 0), 'encode');
         const commands = device.gpu.createCommandEncoder({ label: 'encode' });
         const shared = this.#scratch(loan, x, rows, tolerance);
         const results = this.#weights.map((block, index) => {
           const capacity = capacities[index] ?? 0;
           const head = loan.upload(Uint32Array.of(0, NO_ROW), words * 4);
           const entries = loan.storage(entryBytes(capacity));
-          const pass = commands.beginComputePass();
+          const pass = commands.beginComputePass(readback.timed());
           this.#record(pass, loan, block, rows, capacity, { ...shared, head, entries });
           pass.end();
           return { head, entries, capacity };
@@ -135,7 +135,7 @@ export class Encoder {
           entries: readback.copy(commands, entries, entryBytes(capacity)),
           capacity,
         }));
-        device.gpu.queue.submit([commands.finish()]);
+        readback.submit(commands);
         return { readback, outputs };
       } finally {
         loan.giveBack();
