@@ -8,10 +8,12 @@ import { NumericError, ShapeError } from './errors.js';
 import type { Sae } from './sae.js';
 
 /**
+ * @param matrices false where W_enc and W_dec come from elsewhere (engine/weight-source.ts),
+ *   and are checked as they come
  * @throws ShapeError for a tensor of the wrong length or a missing one; NumericError
  *   naming the tensor and place of a weight that is not finite
  */
-export function checkSae(sae: Sae): void {
+export function checkSae(sae: Sae, matrices = true): void {
   const { d_in, d_sae, d_out, k } = sae;
   for (const [name, value] of Object.entries({ d_in, d_sae, d_out })) {
     if (!Number.isInteger(value) || value < 1) throw new ShapeError(`${name} is ${value}, expected a positive integer`);
@@ -21,9 +23,9 @@ export function checkSae(sae: Sae): void {
     const at = firstNonFinite(values);
     if (at >= 0) throw new NumericError(`${name}: ${values[at]} at ${width > 1 ? `row ${Math.floor(at / width)}, column ${at % width}` : `position ${at}`}`);
   };
-  tensor('W_enc', sae.W_enc, d_in * d_sae, d_sae);
+  if (matrices) tensor('W_enc', sae.W_enc, d_in * d_sae, d_sae);
   tensor('b_enc', sae.b_enc, d_sae, 1);
-  tensor('W_dec', sae.W_dec, d_sae * d_out, d_out);
+  if (matrices) tensor('W_dec', sae.W_dec, d_sae * d_out, d_out);
   tensor('b_dec', sae.b_dec, d_out, 1);
   if (sae.architecture === 'jumprelu') {
     if (sae.threshold === null) throw new ShapeError('a jumprelu SAE needs a threshold for every feature');
@@ -56,7 +58,8 @@ export function checkCodes(codes: SparseCodes, d_sae: number): void {
   }
 }
 
-function firstNonFinite(values: Float32Array): number {
+/** Place of the first value that is not finite, -1 when there is none. */
+export function firstNonFinite(values: Float32Array): number {
   // A plain loop: findIndex with a callback takes ten times as long on a large SAE.
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
   return -1;

@@ -39,17 +39,29 @@ export function decoderNorms(sae: Pick<Sae, 'd_sae' | 'd_out' | 'W_dec'>): Float
   return norms;
 }
 
-/** The two factors of tol_r for an SAE (see `SparseCodes.nearTies`). */
-export function tieTolerance(sae: Sae): TieTolerance {
-  const { d_in, d_sae } = sae;
-  const scale = sae.rescaleActsByDecoderNorm ? decoderNorms(sae) : null;
-  const squares = new Float64Array(d_sae);
-  for (let d = 0; d < d_in; d++) {
-    for (let i = 0; i < d_sae; i++) {
-      const w = sae.W_enc[d * d_sae + i] ?? 0;
-      squares[i] = (squares[i] ?? 0) + w * w;
-    }
+/** Adds a row of W_enc to its columns' squared norms, [d_sae]. */
+export function addColumnSquares(squares: Float64Array, row: Float32Array): void {
+  for (let i = 0; i < squares.length; i++) {
+    const w = row[i] ?? 0;
+    squares[i] = (squares[i] ?? 0) + w * w;
   }
+}
+
+/** ||W_enc[:,i]||^2 for every feature, [d_sae], in f64. */
+function columnSquares({ d_in, d_sae, W_enc }: Sae): Float64Array {
+  const squares = new Float64Array(d_sae);
+  for (let d = 0; d < d_in; d++) addColumnSquares(squares, W_enc.subarray(d * d_sae, (d + 1) * d_sae));
+  return squares;
+}
+
+/**
+ * The two factors of tol_r for an SAE (see `SparseCodes.nearTies`).
+ *
+ * @param squares, scale where they are known already: the columns' squared norms, and the decoder's
+ *   norms for an SAE that rescales by them
+ */
+export function tieTolerance(sae: Sae, squares: Float64Array = columnSquares(sae), scale: Float64Array | null = sae.rescaleActsByDecoderNorm ? decoderNorms(sae) : null): TieTolerance {
+  const { d_in, d_sae } = sae;
   let norm = 0;
   let bias = 0;
   for (let i = 0; i < d_sae; i++) {
