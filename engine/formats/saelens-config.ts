@@ -9,7 +9,7 @@
 import { FormatError } from '../errors.js';
 
 export interface SaelensConfig {
-  readonly architecture: 'standard' | 'topk' | 'jumprelu';
+  readonly architecture: 'standard' | 'topk' | 'jumprelu' | 'gated';
   /** True for the training checkpoint of a BatchTopK SAE, whose threshold is a scalar of its own. */
   readonly batchTopK: boolean;
   readonly d_in: number;
@@ -40,7 +40,6 @@ const DTYPES = ['float32', 'float64', 'float16', 'bfloat16'];
 
 /** Architectures that SAELens knows and saekit does not read. */
 const OTHERS: Readonly<Record<string, string>> = {
-  gated: 'gated SAE',
   transcoder: 'transcoder',
   skip_transcoder: 'transcoder with a skip connection',
   jumprelu_transcoder: 'JumpReLU transcoder',
@@ -48,7 +47,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   temporal: 'temporal SAE',
   matching_pursuit: 'matching-pursuit SAE',
 };
-const SUPPORTED = 'Supported are standard, topk and jumprelu, and batchtopk checkpoints that carry their threshold.';
+const SUPPORTED = 'Supported are standard, topk, jumprelu and gated, and batchtopk checkpoints that carry their threshold.';
 
 function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -130,7 +129,7 @@ function readArchitecture(file: string, cfg: Json, notes: string[], count: (key:
     return { architecture: 'topk', batchTopK: false, k: value };
   }
   if (found === 'batchtopk' || found === 'matryoshka_batchtopk') return { architecture: 'jumprelu', batchTopK: true, k: null };
-  if (found !== 'standard' && found !== 'jumprelu') {
+  if (found !== 'standard' && found !== 'jumprelu' && found !== 'gated') {
     const known = typeof found === 'string' ? OTHERS[found] : undefined;
     throw unsupported(`the architecture is ${JSON.stringify(found)}${known === undefined ? '' : `, a ${known}`}, which is not supported yet`);
   }

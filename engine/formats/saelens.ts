@@ -1,6 +1,6 @@
 /**
  * SAELens folders: cfg.json and sae_weights.safetensors, for the architectures
- * standard, topk and jumprelu, into the canonical SAE.
+ * standard, topk, jumprelu and gated, into the canonical SAE.
  *
  * Every convention that changes a number is applied here once and written down
  * in `conventions`. Folded into the weights, so that no backend knows of them:
@@ -15,7 +15,7 @@ import { FormatError, ShapeError } from '../errors.js';
 import { bytesSource } from '../io/bytes.js';
 import type { Folder } from '../io/open.js';
 import { readJson, sha256Hex } from '../io/read.js';
-import type { Sae } from '../sae.js';
+import type { Gate, Sae } from '../sae.js';
 import { readSaelensConfig, type SaelensConfig } from './saelens-config.js';
 import { openSafetensors, type TensorFile } from './safetensors.js';
 import { assertFinite, show, type Tensor } from './tensor.js';
@@ -45,6 +45,7 @@ interface Weights {
   readonly b_enc: Float32Array;
   readonly W_dec: Float32Array;
   readonly b_dec: Float32Array;
+  readonly gate: Gate | null;
 }
 
 /** Loads an SAE that SAELens saved. @throws FormatError, ShapeError, NumericError naming file, tensor and shapes */
@@ -123,7 +124,9 @@ function forwardLines(cfg: SaelensConfig): string[] {
       ? `The ${cfg.k} largest pre-activations of a row are kept, then ReLU; ties go to the lowest feature.`
       : cfg.architecture === 'jumprelu'
         ? 'A feature fires where its pre-activation is above its threshold, strictly, and positive.'
-        : 'A feature fires where its pre-activation is above 0.',
+        : cfg.architecture === 'gated'
+          ? 'A feature fires where its gate, xbar @ W_enc + b_gate, and its magnitude, xbar @ (W_enc exp(r_mag)) + b_mag, are both above 0; the activation is the magnitude. bias in the tables is b_mag.'
+          : 'A feature fires where its pre-activation is above 0.',
   ];
   if (cfg.normalizeActivations === 'constant_norm_rescale') lines.push('Each input row is scaled to norm sqrt(d_in), the output back (constant_norm_rescale).');
   if (cfg.normalizeActivations === 'layer_norm') lines.push('Each input row is centred and divided by its unbiased standard deviation + 1e-5, the output is turned back (layer_norm).');
@@ -162,16 +165,18 @@ async function matrix(tensor: Tensor, rows: number, columns: number, notes: stri
 }
 
 async function readWeights(file: TensorFile, cfg: SaelensConfig, notes: string[]): Promise<Weights> {
-  const others = ['W_skip', 'b_gate', 'b_mag', 'r_mag'].filter((name) => file.tensors.has(name));
+  const gated = cfg.architecture === 'gated';
+  const others = (gated ? ['W_skip', 'b_enc'] : ['W_skip', 'b_gate', 'b_mag', 'r_mag']).filter((name) => file.tensors.has(name));
   if (others.length > 0) throw new FormatError(`${file.name}: holds ${others.join(', ')}, which a ${cfg.architecture} SAE has not`, { hint: 'cfg.json names another architecture than the weights are of.' });
   if (cfg.architecture !== 'jumprelu' && file.tensors.has('threshold')) {
     throw new FormatError(`${file.name}: holds a threshold, cfg.json says ${cfg.architecture}`, { hint: 'Is it a jumprelu SAE?' });
   }
   return {
     W_enc: await matrix(required(file, 'W_enc'), cfg.d_in, cfg.d_sae, notes),
-    b_enc: await vector(required(file, 'b_enc'), cfg.d_sae),
+    b_enc: await vector(required(file, gated ? 'b_mag' : 'b_enc'), cfg.d_sae),
     W_dec: await matrix(required(file, 'W_dec'), cfg.d_sae, cfg.d_in, notes),
     b_dec: await vector(required(file, 'b_dec'), cfg.d_in),
+    gate: gated ? { r_mag: await vector(required(file, 'r_mag'), cfg.d_sae), b_gate: await vector(required(file, 'b_gate'), cfg.d_sae) } : null,
   };
 }
 

@@ -126,6 +126,16 @@ test('rescale_acts_by_decoder_norm of a topk SAE is kept', async () => {
   noted(sae, /multiplied by their decoder/);
 });
 
+const GATED_EXTRA: Extra = { b_gate: { shape: [D_SAE], data: numbers(D_SAE, 7) }, b_mag: { shape: [D_SAE], data: numbers(D_SAE, 8) }, r_mag: { shape: [D_SAE], data: numbers(D_SAE, 9) } };
+
+test('gated: b_mag is b_enc, the gate comes beside; the average is folded into the matrix that both share', async () => {
+  const sae = await load({ ...V6, architecture: 'gated', normalize_activations: 'expected_average_only_in' }, { ...GATED_EXTRA, b_enc: null }, {}, { normScalingFactor: 2 });
+  assert.equal(sae.architecture, 'gated');
+  assert.deepEqual([sae.b_enc, sae.gate], [numbers(D_SAE, 8), { b_gate: numbers(D_SAE, 7), r_mag: numbers(D_SAE, 9) }]);
+  near(sae.W_enc, [...W_enc].map((w) => w * 2));
+  noted(sae, /gate.*b_gate.*both above 0/);
+});
+
 test('transposed matrices are turned and said so; a bias may be [1, d]', async () => {
   const turned = (m: Float32Array, rows: number, columns: number): Float32Array => Float32Array.from({ length: m.length }, (_, i) => m[(i % rows) * columns + Math.floor(i / rows)] as number);
   const sae = await load(V6, { W_dec: { shape: [D_IN, D_SAE], data: turned(W_dec, D_SAE, D_IN) }, W_enc: { shape: [D_SAE, D_IN], data: turned(W_enc, D_IN, D_SAE) }, b_dec: { shape: [1, D_IN], data: b_dec } });
@@ -141,8 +151,9 @@ test('other element types are noted', async () => {
 });
 
 const refused: readonly [string, object, Extra, string, RegExp][] = [
-  ['gated', { architecture: 'gated' }, {}, 'FormatError', /"gated", a gated SAE.*Supported are standard, topk and jumprelu/],
-  ['transcoder', { architecture: 'transcoder' }, {}, 'FormatError', /"transcoder", a transcoder/],
+  ['gated with a b_enc', { architecture: 'gated' }, GATED_EXTRA, 'FormatError', /holds b_enc, which a gated SAE has not/],
+  ['gated without its gate', { architecture: 'gated' }, { ...GATED_EXTRA, b_enc: null, b_gate: null }, 'FormatError', /no tensor b_gate/],
+  ['transcoder', { architecture: 'transcoder' }, {}, 'FormatError', /"transcoder", a transcoder.*Supported are standard, topk, jumprelu and gated/],
   ['an unknown architecture', { architecture: 'quantum' }, {}, 'FormatError', /"quantum"/],
   ['an architecture that is no text', { architecture: 7 }, {}, 'FormatError', /architecture is 7/],
   ['another activation', { activation_fn: 'tanh-relu' }, {}, 'FormatError', /activation_fn is "tanh-relu"/],
