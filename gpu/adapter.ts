@@ -107,6 +107,15 @@ export async function findAdapter(choice: AdapterChoice = {}): Promise<GPUAdapte
   return adapter;
 }
 
+/** WGSL's optional features in this runtime; they belong to no adapter. Empty where the runtime does not tell. */
+export async function wgslFeatures(choice: AdapterChoice = {}): Promise<ReadonlySet<string>> {
+  const { navigator } = globalThis as unknown as Globals;
+  const here = choice.gpu ?? (navigator?.gpu as GPU | undefined);
+  // An adapter that was handed in needs no search for its runtime.
+  const gpu: Partial<GPU> = here ?? (choice.adapter === undefined ? await findGpu() : {});
+  return new Set(gpu.wgslLanguageFeatures ?? []);
+}
+
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|software/i;
 
 /** Describes an adapter. Deno gives the vendor as a number, some browsers give empty strings. */

@@ -1,142 +1,123 @@
 /**
  * The WebGPU backend: the `Backend` contract over the WGSL kernels.
  *
- *   adapter.ts     which GPU, and is it one
- *   device.ts      its end: lost, failed, disposed of
- *   decide.ts      how the problem is cut to its limits
- *   encoder.ts     encode        decoder.ts  decode
+ *   adapter.ts       which GPU, and is it one
+ *   capabilities.ts  what is asked of it, and what it then has
+ *   device.ts        its end: lost, failed, disposed of
+ *   manager.ts       the next device, when it is lost
+ *   loaded.ts        an SAE that outlives its device
+ *   decide.ts        how the problem is cut to the device's limits
+ *   encoder.ts       encode        decoder.ts  decode
  *
- * Codes do not depend on the batch a row came in. A device that is lost rejects
- * what waits and every later call with a BackendError; the run then goes on
- * with another backend.
+ * Codes do not depend on the batch a row came in, nor on the device's generation.
  */
-import type { Backend, BackendInfo, LoadedSae } from '../engine/backend.js';
+import type { Backend, BackendInfo, LoadOptions } from '../engine/backend.js';
 import { checkSae } from '../engine/checks.js';
-import type { SparseCodes } from '../engine/codes.js';
 import { BackendError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
-import { type AdapterChoice, type AdapterDescription, describeAdapter, findAdapter } from './adapter.js';
-import { BufferPool } from './buffers.js';
-import { decide, type Plan, type PlanLimits } from './decide.js';
-import { Decoder } from './decoder.js';
-import { Device } from './device.js';
-import { encodePipelines } from './dispatch.js';
-import { Encoder } from './encoder.js';
-import { Pipelines } from './pipelines.js';
-import { Weights } from './weights.js';
+import { heldWeights, type WeightSource } from '../engine/weight-source.js';
+import type { Capabilities } from './capabilities.js';
+import { LoadedGpuSae } from './loaded.js';
+import { DeviceManager, type Generation, type ManagerOptions } from './manager.js';
+import type { MemoryReport } from './memory.js';
+import type { TimingReport } from './timings.js';
 
-export interface WebGpuOptions extends AdapterChoice {
-  /** Plan with less than the device has: bytes a binding, bytes a buffer, workgroups a dimension. */
-  readonly limits?: Partial<PlanLimits> | undefined;
-  /** False: refuse SwiftShader, lavapipe and WARP. Default true. */
-  readonly softwareAllowed?: boolean | undefined;
+export type { GpuLoadReport } from './loaded.js';
+
+export type WebGpuOptions = ManagerOptions;
+
+export interface WebGpuLoadOptions extends LoadOptions {
+  /**
+   * Where W_enc and W_dec are read from, instead of the SAE's arrays, which may then be empty.
+   * It is read again when the device is lost, and must be open until the SAE is disposed of.
+   */
+  readonly weights?: WeightSource | undefined;
 }
 
-/** Bounds what a batch takes in host memory, as in the WASM backend. */
-const MAX_ROWS = 65_536;
+export interface WebGpuBackend extends Backend {
+  readonly info: BackendInfo;
+  /** Of the device of the moment. */
+  readonly capabilities: Capabilities;
+  /** What the device holds. */
+  readonly memory: MemoryReport;
+  /** By kind of submission since the beginning or `resetTimings`; null unless `timings` was asked for. */
+  readonly timings: TimingReport | null;
+  resetTimings(): void;
+  /**
+   * As `Backend.load`. The backend refers to the SAE's arrays until it is disposed of, since a
+   * device that is lost takes the uploaded ones with it.
+   */
+  load(sae: Sae, options?: WebGpuLoadOptions): Promise<LoadedGpuSae>;
+}
 
 /**
  * Opens a device.
  * @throws BackendError when the runtime has no WebGPU, the machine has no adapter, or it is
  *   a software one and those are not allowed; the hint says what to do
  */
-export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<Backend> {
-  const adapter = await findAdapter(options);
-  const description = describeAdapter(adapter);
-  if (options.softwareAllowed === false && description.software) {
-    throw new BackendError(`WebGPU runs on the CPU here: the only adapter is ${description.name}`, { hint: 'Install the driver of a GPU, or use --backend webgpu to run on it all the same.' });
-  }
-  return new WebGpuBackend(await Device.open(adapter, { limits: options.limits }), description);
+export async function createWebGpuBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
+  return new ManagedBackend(await DeviceManager.open(options));
 }
 
-class WebGpuBackend implements Backend {
-  readonly info: BackendInfo;
-  readonly #device: Device;
-  readonly #pool: BufferPool;
-  readonly #pipelines: Pipelines;
+class ManagedBackend implements WebGpuBackend {
+  readonly #manager: DeviceManager;
 
-  constructor(device: Device, adapter: AdapterDescription) {
-    this.#device = device;
-    this.#pool = new BufferPool(device);
-    this.#pipelines = new Pipelines(device);
-    this.info = {
-      kind: 'webgpu',
-      description: adapter.name,
-      software: adapter.software,
-      details: {
-        vendor: adapter.vendor,
-        architecture: adapter.architecture,
-        device: adapter.device,
-        maxStorageBufferBindingSize: device.limits.maxStorageBufferBindingSize,
-        maxBufferSize: device.limits.maxBufferSize,
-      },
-    };
+  constructor(manager: DeviceManager) {
+    this.#manager = manager;
   }
 
-  async load(sae: Sae, options: CallOptions = {}): Promise<LoadedSae> {
-    const { signal } = options;
+  get info(): BackendInfo {
+    return describe(this.#manager.current);
+  }
+
+  get capabilities(): Capabilities {
+    return this.#manager.current.device.capabilities;
+  }
+
+  get memory(): MemoryReport {
+    return this.#manager.current.memory.report();
+  }
+
+  get timings(): TimingReport | null {
+    return this.#manager.timings?.report() ?? null;
+  }
+
+  resetTimings(): void {
+    this.#manager.timings?.reset();
+  }
+
+  async load(sae: Sae, options: WebGpuLoadOptions = {}): Promise<LoadedGpuSae> {
+    const { signal, storage, weights } = options;
     signal?.throwIfAborted();
-    this.#device.check();
-    checkSae(sae);
-    const plan = decide(sae, this.#device.limits, { software: this.info.software });
-    const { result: weights, valid } = this.#device.scoped('the weights', () => new Weights(this.#device, sae, plan));
-    try {
-      const [pipelines, decode] = await Promise.all([encodePipelines(this.#pipelines, sae.architecture), this.#pipelines.get('decode'), valid]);
-      signal?.throwIfAborted();
-      const encoder = new Encoder(this.#device, this.#pool, pipelines, plan.encode, weights.encode, sae);
-      const decoder = new Decoder(this.#device, this.#pool, decode, plan.decode, weights, sae);
-      return new LoadedGpuSae(this.#device, encoder, decoder, weights, plan);
-    } catch (error) {
-      weights.destroy();
-      throw error;
-    }
+    checkSae(sae, false);
+    if (storage === 'f16') throw new BackendError(`WebGPU: ${this.info.description} has no kernels for weights of 16 bits`, { hint: 'Store the weights as f32.' });
+    return LoadedGpuSae.load(this.#manager, sae, { source: weights ?? heldWeights(sae), storage, signal });
   }
 
   dispose(): Promise<void> {
-    this.#device.destroy();
+    this.#manager.dispose();
     return Promise.resolve();
   }
 }
 
-type CallOptions = { signal?: AbortSignal | undefined };
-
-class LoadedGpuSae implements LoadedSae {
-  readonly maxRows = MAX_ROWS;
-  /** How the SAE was cut, for tests. */
-  readonly plan: Plan;
-  readonly #device: Device;
-  readonly #encoder: Encoder;
-  readonly #decoder: Decoder;
-  readonly #weights: Weights;
-  #disposed = false;
-
-  constructor(device: Device, encoder: Encoder, decoder: Decoder, weights: Weights, plan: Plan) {
-    this.plan = plan;
-    this.#device = device;
-    this.#encoder = encoder;
-    this.#decoder = decoder;
-    this.#weights = weights;
-  }
-
-  async encode(xbar: Float32Array, rows: number, options: CallOptions = {}): Promise<SparseCodes> {
-    this.#check(options.signal);
-    return this.#encoder.encode(xbar, rows, this.maxRows, options.signal);
-  }
-
-  async decode(codes: SparseCodes, options: CallOptions = {}): Promise<Float32Array> {
-    this.#check(options.signal);
-    return this.#decoder.decode(codes, options.signal);
-  }
-
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#weights.destroy();
-  }
-
-  #check(signal: AbortSignal | undefined): void {
-    if (this.#disposed) throw new BackendError('the SAE was disposed of');
-    this.#device.check();
-    signal?.throwIfAborted();
-  }
+function describe({ adapter, device, memory, number }: Generation): BackendInfo {
+  const { f16, subgroups, timestamps, packedDot, limits } = device.capabilities;
+  const { budget } = memory.report();
+  return {
+    kind: 'webgpu',
+    description: adapter.name,
+    software: adapter.software,
+    details: {
+      vendor: adapter.vendor,
+      architecture: adapter.architecture,
+      device: adapter.device,
+      generation: number,
+      f16,
+      subgroups: subgroups === null ? false : subgroups.min === subgroups.max ? subgroups.min : `${subgroups.min} to ${subgroups.max}`,
+      timestamps,
+      packedDot,
+      ...limits,
+      ...(budget === null ? {} : { memoryBudget: budget }),
+    },
+  };
 }

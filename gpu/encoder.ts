@@ -13,7 +13,7 @@ import { checkRows } from '../engine/checks.js';
 import { joinCodes, type SparseCodes } from '../engine/codes.js';
 import { NumericError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
-import { type TieTolerance, tieTolerance } from '../engine/ties.js';
+import type { TieTolerance } from '../engine/ties.js';
 import { joinEntries, type LatentEntries, type Piece, selectTopk } from './assemble.js';
 import { type BufferPool, Loan, write } from './buffers.js';
 import { ceilTo, fold, ROW_TILE, RUN, SEGMENT, scanLevels, type Plan } from './decide.js';
@@ -57,7 +57,7 @@ export class Encoder {
   /** Entries a row to make room for, by block of latents. */
   readonly #density: number[];
 
-  constructor(device: Device, pool: BufferPool, pipelines: EncodePipelines, plan: Plan['encode'], weights: readonly EncodeWeights[], sae: Sae) {
+  constructor(device: Device, pool: BufferPool, pipelines: EncodePipelines, plan: Plan['encode'], weights: readonly EncodeWeights[], sae: Sae, tolerance: TieTolerance) {
     this.#device = device;
     this.#pool = pool;
     this.#pipelines = pipelines;
@@ -66,7 +66,7 @@ export class Encoder {
     this.#d_in = sae.d_in;
     this.#d_sae = sae.d_sae;
     this.#k = sae.architecture === 'topk' ? Math.min(sae.k ?? 0, sae.d_sae) : null;
-    this.#tolerance = tieTolerance(sae);
+    this.#tolerance = tolerance;
     this.#density = weights.map(({ n }) => Math.min(n, FIRST_GUESS));
   }
 

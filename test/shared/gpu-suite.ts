@@ -260,10 +260,10 @@ export const gpuSuite: readonly GpuCase[] = [
     },
   },
   {
-    name: 'a lost device rejects what waits and what comes with BackendError',
+    name: 'a lost device rejects what waits and what comes with BackendError, where it is not to be replaced',
     async run() {
       const { adapter, devices } = observed(await findAdapter());
-      const backend = await createWebGpuBackend({ adapter });
+      const backend = await createWebGpuBackend({ adapter, recover: false });
       const sae = makeSae({ architecture: 'standard', d_in: 6, d_sae: 50, seed: 61 });
       const loaded = await backend.load(sae);
       const running = loaded.encode(randomRows(9, 6, 62), 9);

@@ -1,0 +1,160 @@
+/**
+ * An SAE that is ready to run on the GPU, and stays so when the device is lost:
+ * the call that was under way is made once more on a new device, with the weights
+ * uploaded again from where they came. Calls depend on nothing but their
+ * arguments, so the repeated one gives what the first would have given.
+ */
+import type { LoadedSae, LoadReport } from '../engine/backend.js';
+import { checkRows } from '../engine/checks.js';
+import { joinCodes, type SparseCodes } from '../engine/codes.js';
+import { BackendError } from '../engine/errors.js';
+import type { Sae } from '../engine/sae.js';
+import type { Plan } from './decide.js';
+import type { DeviceManager, Generation } from './manager.js';
+import { type MemoryReport, OverBudgetError } from './memory.js';
+import { makeResident, type Resident } from './resident.js';
+import type { WeightOptions } from './weights.js';
+
+export type CallOptions = { signal?: AbortSignal | undefined };
+
+/** What became of an SAE on the GPU. */
+export interface GpuLoadReport extends LoadReport {
+  /** Pieces of W_dec, which may differ from those of W_enc. */
+  readonly decodeShards: number;
+  /** Devices that it has been on: 1 where none was lost. */
+  readonly generation: number;
+  /** Of the whole device, other SAEs included. */
+  readonly memory: MemoryReport;
+}
+
+/** Bounds what a batch takes in host memory, as in the WASM backend. */
+const MAX_ROWS = 65_536;
+
+export class LoadedGpuSae implements LoadedSae {
+  readonly maxRows = MAX_ROWS;
+  readonly #manager: DeviceManager;
+  readonly #sae: Sae;
+  readonly #options: WeightOptions;
+  #resident: Resident;
+  /** While the SAE moves to a new device. */
+  #moving: Promise<Resident> | null = null;
+  /** Rows that one call of the encoder is given; fewer once the memory budget was met. */
+  #rows = MAX_ROWS;
+  #disposed = false;
+
+  /** @throws what `makeResident` throws; a device that is lost meanwhile is replaced once */
+  static async load(manager: DeviceManager, sae: Sae, { signal, ...options }: WeightOptions): Promise<LoadedGpuSae> {
+    signal?.throwIfAborted();
+    const resident = await again(manager, (generation) => makeResident(generation, sae, { ...options, signal }));
+    return new LoadedGpuSae(manager, sae, options, resident);
+  }
+
+  private constructor(manager: DeviceManager, sae: Sae, options: WeightOptions, resident: Resident) {
+    this.#manager = manager;
+    this.#sae = sae;
+    this.#options = options;
+    this.#resident = resident;
+  }
+
+  /** How the SAE is cut, for tests. */
+  get plan(): Plan {
+    return this.#resident.plan;
+  }
+
+  async encode(xbar: Float32Array, rows: number, { signal }: CallOptions = {}): Promise<SparseCodes> {
+    this.#check(signal);
+    checkRows(xbar, rows, this.#sae.d_in, this.maxRows);
+    return this.#attempt((resident) => this.#encode(resident, xbar, rows, signal), signal);
+  }
+
+  async decode(codes: SparseCodes, { signal }: CallOptions = {}): Promise<Float32Array> {
+    this.#check(signal);
+    return this.#attempt(({ decoder }) => decoder.decode(codes, signal), signal);
+  }
+
+  report(): GpuLoadReport {
+    const { weights, plan, generation } = this.#resident;
+    return {
+      weightBytes: weights.byteLength,
+      shards: plan.encode.blocks.length,
+      decodeShards: plan.decode.blocks.length,
+      screen: null,
+      storageErrorPerNorm: weights.storageErrorPerNorm,
+      generation: generation.number,
+      memory: generation.memory.report(),
+    };
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#resident.weights.destroy();
+  }
+
+  /** One call of the encoder where memory allows, else in pieces of half the rows, and half of those. */
+  async #encode({ encoder }: Resident, xbar: Float32Array, rows: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
+    const { d_in, d_sae, architecture } = this.#sae;
+    const pieces: SparseCodes[] = [];
+    for (let first = 0; first < rows || pieces.length === 0; ) {
+      const count = Math.min(this.#rows, rows - first);
+      try {
+        pieces.push(await encoder.encode(xbar.subarray(first * d_in, (first + count) * d_in), count, this.maxRows, signal));
+        first += count;
+      } catch (error) {
+        // The rows of a batchtopk call share their budget of activations: they stay together.
+        if (!(error instanceof OverBudgetError) || count <= 1 || architecture === 'batchtopk') throw error;
+        this.#rows = Math.ceil(count / 2);
+      }
+    }
+    return joinCodes(pieces, d_sae);
+  }
+
+  #attempt<T>(work: (resident: Resident) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return again(this.#manager, async (generation) => {
+      const resident = await this.#on(generation);
+      this.#check(signal);
+      return work(resident);
+    });
+  }
+
+  /** The SAE on a device. Calls side by side move it once. */
+  async #on(generation: Generation): Promise<Resident> {
+    // Another call may have moved it on already.
+    if (this.#resident.generation.number >= generation.number) return this.#resident;
+    this.#moving ??= this.#move(generation).finally(() => (this.#moving = null));
+    return this.#moving;
+  }
+
+  async #move(generation: Generation): Promise<Resident> {
+    const resident = await makeResident(generation, this.#sae, this.#options);
+    if (this.#disposed) {
+      resident.weights.destroy();
+      throw disposedOf();
+    }
+    this.#resident = resident;
+    return resident;
+  }
+
+  #check(signal: AbortSignal | undefined): void {
+    if (this.#disposed) throw disposedOf();
+    signal?.throwIfAborted();
+  }
+}
+
+/**
+ * Runs `work` on the device of the moment; where that is lost meanwhile, once more on the next.
+ * @throws what `work` throws; the second time, a loss included
+ */
+async function again<T>(manager: DeviceManager, work: (generation: Generation) => Promise<T>): Promise<T> {
+  const generation = await manager.alive();
+  try {
+    return await work(generation);
+  } catch (error) {
+    if (!(error instanceof BackendError) || !manager.recovers || !(await generation.device.isLost())) throw error;
+    return work(await manager.alive());
+  }
+}
+
+function disposedOf(): BackendError {
+  return new BackendError('the SAE was disposed of');
+}
