@@ -42,6 +42,14 @@ export function expandRows(codes: SparseCodes, counted: Uint8Array): SparseCodes
   return { ...codes, rows: counted.length, offsets };
 }
 
+/** Rows `row` to `row + count - 1` of codes, as views where they can be. Near ties belong to the whole, and are left out. */
+export function sliceCodes(codes: SparseCodes, row: number, count: number): SparseCodes {
+  const from = codes.offsets[row] ?? 0;
+  const to = codes.offsets[row + count] ?? 0;
+  const offsets = codes.offsets.slice(row, row + count + 1).map((offset) => offset - from);
+  return { rows: count, d_sae: codes.d_sae, offsets, features: codes.features.subarray(from, to), values: codes.values.subarray(from, to), nearTies: 0 };
+}
+
 /** Codes of consecutive pieces of a batch, below each other. */
 export function joinCodes(pieces: readonly Omit<SparseCodes, 'd_sae'>[], d_sae: number): SparseCodes {
   const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);

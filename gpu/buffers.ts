@@ -29,7 +29,11 @@ export class BufferPool {
   constructor(device: Device, memory: Memory = new Memory(device.gpu), timings: Timings | null = null) {
     this.#device = device;
     this.memory = memory;
-    this.ring = new ReadbackRing(device, memory, timings, () => this.clear());
+    this.ring = new ReadbackRing(device, memory, timings);
+    memory.onPressure(() => {
+      this.clear();
+      this.ring.clear();
+    });
   }
 
   /** Bytes that the pool has allocated, idle ones included. */
@@ -53,7 +57,6 @@ export class BufferPool {
       this.#idleBytes -= bytes;
       return buffer;
     }
-    if (!this.memory.fits(bytes)) this.clear();
     const made = this.memory.create('scratch', bytes, usage);
     this.#bytes += bytes;
     return made;

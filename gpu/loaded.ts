@@ -5,8 +5,8 @@
  * arguments, so the repeated one gives what the first would have given.
  */
 import type { LoadedSae, LoadReport } from '../engine/backend.js';
-import { checkRows } from '../engine/checks.js';
-import { joinCodes, type SparseCodes } from '../engine/codes.js';
+import { checkCodes, checkRows } from '../engine/checks.js';
+import { joinCodes, sliceCodes, type SparseCodes } from '../engine/codes.js';
 import { BackendError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import type { Plan } from './decide.js';
@@ -38,8 +38,9 @@ export class LoadedGpuSae implements LoadedSae {
   #resident: Resident;
   /** While the SAE moves to a new device. */
   #moving: Promise<Resident> | null = null;
-  /** Rows that one call of the encoder is given; fewer once the memory budget was met. */
-  #rows = MAX_ROWS;
+  /** Rows that one call of the encoder, and of the decoder, is given; fewer once the memory budget was met. */
+  #encodeRows = Infinity;
+  #decodeRows = Infinity;
   #disposed = false;
 
   /** @throws what `makeResident` throws; a device that is lost meanwhile is replaced once */
@@ -69,7 +70,8 @@ export class LoadedGpuSae implements LoadedSae {
 
   async decode(codes: SparseCodes, { signal }: CallOptions = {}): Promise<Float32Array> {
     this.#check(signal);
-    return this.#attempt(({ decoder }) => decoder.decode(codes, signal), signal);
+    checkCodes(codes, this.#sae.d_sae);
+    return this.#attempt((resident) => this.#decode(resident, codes, signal), signal);
   }
 
   report(): GpuLoadReport {
@@ -91,22 +93,28 @@ export class LoadedGpuSae implements LoadedSae {
     this.#resident.weights.destroy();
   }
 
-  /** One call of the encoder where memory allows, else in pieces of half the rows, and half of those. */
   async #encode({ encoder }: Resident, xbar: Float32Array, rows: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
     const { d_in, d_sae, architecture } = this.#sae;
+    // The rows of a batchtopk call share their budget of activations: they stay together.
+    if (architecture === 'batchtopk') return encoder.encode(xbar, rows, this.maxRows, signal);
     const pieces: SparseCodes[] = [];
-    for (let first = 0; first < rows || pieces.length === 0; ) {
-      const count = Math.min(this.#rows, rows - first);
-      try {
-        pieces.push(await encoder.encode(xbar.subarray(first * d_in, (first + count) * d_in), count, this.maxRows, signal));
-        first += count;
-      } catch (error) {
-        // The rows of a batchtopk call share their budget of activations: they stay together.
-        if (!(error instanceof OverBudgetError) || count <= 1 || architecture === 'batchtopk') throw error;
-        this.#rows = Math.ceil(count / 2);
-      }
-    }
+    this.#encodeRows = await inPieces(rows, this.#encodeRows, async (first, count) => {
+      pieces.push(await encoder.encode(xbar.subarray(first * d_in, (first + count) * d_in), count, this.maxRows, signal));
+    });
     return joinCodes(pieces, d_sae);
+  }
+
+  async #decode({ decoder }: Resident, codes: SparseCodes, signal: AbortSignal | undefined): Promise<Float32Array> {
+    const { d_out } = this.#sae;
+    let y: Float32Array = new Float32Array(0);
+    this.#decodeRows = await inPieces(codes.rows, this.#decodeRows, async (first, count) => {
+      const whole = count === codes.rows;
+      const part = await decoder.decode(whole ? codes : sliceCodes(codes, first, count), signal);
+      if (whole) return void (y = part);
+      if (y.length === 0) y = new Float32Array(codes.rows * d_out);
+      y.set(part, first * d_out);
+    });
+    return y;
   }
 
   #attempt<T>(work: (resident: Resident) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -139,6 +147,27 @@ export class LoadedGpuSae implements LoadedSae {
     if (this.#disposed) throw disposedOf();
     signal?.throwIfAborted();
   }
+}
+
+/**
+ * Work on all rows in order: at once where memory allows, else in pieces of half the
+ * rows, and half of those. No rows are one piece too.
+ * @returns the rows of a piece that fitted, for the next time
+ * @throws OverBudgetError where not one row fits; what `work` throws
+ */
+async function inPieces(rows: number, most: number, work: (first: number, count: number) => Promise<void>): Promise<number> {
+  let first = 0;
+  do {
+    const count = Math.min(most, rows - first);
+    try {
+      await work(first, count);
+      first += count;
+    } catch (error) {
+      if (!(error instanceof OverBudgetError) || count <= 1) throw error;
+      most = Math.ceil(count / 2);
+    }
+  } while (first < rows);
+  return most;
 }
 
 /**

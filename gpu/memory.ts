@@ -27,6 +27,7 @@ export class Memory {
   readonly #gpu: GPUDevice;
   readonly #budget: number;
   readonly #bytes: Record<MemoryUse, number> = { weights: 0, scratch: 0, readback: 0 };
+  #reclaim: () => void = () => undefined;
   #buffers = 0;
   #peak = 0;
 
@@ -48,7 +49,14 @@ export class Memory {
     return { ...this.#bytes, buffers: this.#buffers, peak: this.#peak, budget: Number.isFinite(this.#budget) ? this.#budget : null };
   }
 
+  /** @param reclaim frees what lies idle; called before the budget is said to have no room */
+  onPressure(reclaim: () => void): void {
+    this.#reclaim = reclaim;
+  }
+
+  /** Whether there is room for so many bytes more, what lies idle given up where that is needed. */
   fits(bytes: number): boolean {
+    if (this.total + bytes > this.#budget) this.#reclaim();
     return this.total + bytes <= this.#budget;
   }
 

@@ -25,16 +25,14 @@ export class ReadbackRing {
   readonly timings: Timings | null;
   readonly #device: Device;
   readonly #memory: Memory;
-  readonly #makeRoom: () => void;
   #idle: Slot[] = [];
   #busy = 0;
 
-  /** @param makeRoom frees what lies idle elsewhere, when a budget has no room */
-  constructor(device: Device, memory: Memory, timings: Timings | null, makeRoom: () => void) {
+  /** @param timings where submissions are timed; null: nowhere */
+  constructor(device: Device, memory: Memory, timings: Timings | null) {
     this.timings = timings;
     this.#device = device;
     this.#memory = memory;
-    this.#makeRoom = makeRoom;
   }
 
   /**
@@ -56,12 +54,7 @@ export class ReadbackRing {
     }
     const { limits, capabilities } = this.#device;
     const power = 2 ** Math.ceil(Math.log2(Math.max(size, SMALLEST)));
-    let bytes = power <= limits.maxBufferSize ? power : size;
-    if (!this.#memory.fits(bytes)) {
-      this.clear();
-      this.#makeRoom();
-      bytes = size;
-    }
+    const bytes = power <= limits.maxBufferSize && this.#memory.fits(power) ? power : size;
     const buffer = this.#memory.create('readback', bytes, Usage.MAP_READ | Usage.COPY_DST, 'readback');
     this.#busy++;
     return { buffer, timer: this.timings !== null && capabilities.timestamps ? new PassTimer(this.#device) : null };

@@ -3,7 +3,7 @@
  * going on with another backend when the first is lost.
  */
 import type { LoadedSae } from '../backend.js';
-import { joinCodes, type SparseCodes } from '../codes.js';
+import { joinCodes, sliceCodes, type SparseCodes } from '../codes.js';
 import { BackendError } from '../errors.js';
 
 interface CallOptions {
@@ -20,14 +20,6 @@ export async function encodeRows(loaded: LoadedSae, d_sae: number, xbar: Float32
     row += count;
   }
   return joinCodes(parts, d_sae);
-}
-
-/** Rows row .. row + count of codes. */
-function sliceCodes(codes: SparseCodes, row: number, count: number): SparseCodes {
-  const from = codes.offsets[row] ?? 0;
-  const to = codes.offsets[row + count] ?? 0;
-  const offsets = codes.offsets.slice(row, row + count + 1).map((offset) => offset - from);
-  return { rows: count, d_sae: codes.d_sae, offsets, features: codes.features.subarray(from, to), values: codes.values.subarray(from, to), nearTies: 0 };
 }
 
 /**

@@ -30,30 +30,86 @@ export async function rejects<E extends Error>(promise: Promise<unknown>, type: 
   throw new Error(`did not reject, expected ${type.name}`);
 }
 
-/** The adapter itself, but the devices it gives are kept, and their buffers counted. */
-export function observed(real: GPUAdapter): { adapter: GPUAdapter; devices: GPUDevice[]; live(): number } {
-  const devices: GPUDevice[] = [];
-  const buffers = new Set<GPUBuffer>();
+/** What is known of the devices that were had through `observed` or `observedGpu`. */
+export interface Observed {
+  readonly devices: GPUDevice[];
+  /** Buffers that were made and not destroyed, of all devices. */
+  live(): number;
+  /** Their bytes. */
+  liveBytes(): number;
+  /** The largest piece that was written to a buffer, and the most bytes between two waits for the queue. */
+  readonly writes: { largest: number; unwaited: number; most: number; total: number };
+  /** Ends the newest device as a driver does: `lost` settles, for a reason that is not ours, and nothing is told before. */
+  lose(): void;
+}
+
+/** The adapter itself, but the devices it gives are kept, and what they hold and are sent is counted. */
+export function observed(real: GPUAdapter, into: Observed & { watch(device: GPUDevice): void } = observations()): Observed & { adapter: GPUAdapter } {
   const adapter = {
     limits: real.limits,
     features: real.features,
     info: real.info,
     async requestDevice(descriptor: GPUDeviceDescriptor) {
       const device = await real.requestDevice(descriptor);
-      const createBuffer = device.createBuffer.bind(device);
-      device.createBuffer = (options) => {
-        const buffer = createBuffer(options);
-        const destroy = buffer.destroy.bind(buffer);
-        buffers.add(buffer);
-        buffer.destroy = () => {
-          buffers.delete(buffer);
-          return destroy();
-        };
-        return buffer;
-      };
-      devices.push(device);
+      into.watch(device);
       return device;
     },
   } as unknown as GPUAdapter;
-  return { adapter, devices, live: () => buffers.size };
+  return Object.assign(into, { adapter });
+}
+
+/** A WebGPU whose adapters are observed; `refuse()` makes it find none any more. */
+export function observedGpu(real: GPU): Observed & { gpu: GPU; refuse(): void } {
+  const into = observations();
+  let refused = false;
+  const gpu = {
+    wgslLanguageFeatures: real.wgslLanguageFeatures,
+    async requestAdapter(options: GPURequestAdapterOptions) {
+      const adapter = refused ? null : await real.requestAdapter(options);
+      return adapter && observed(adapter, into).adapter;
+    },
+  } as unknown as GPU;
+  return Object.assign(into, { gpu, refuse: () => void (refused = true) });
+}
+
+function observations(): Observed & { watch(device: GPUDevice): void } {
+  const devices: GPUDevice[] = [];
+  const buffers = new Map<GPUBuffer, number>();
+  const writes = { largest: 0, unwaited: 0, most: 0, total: 0 };
+  let lose: (info: GPUDeviceLostInfo) => void = () => undefined;
+  const watch = (device: GPUDevice): void => {
+    devices.push(device);
+    const createBuffer = device.createBuffer.bind(device);
+    device.createBuffer = (options) => {
+      const buffer = createBuffer(options);
+      const destroy = buffer.destroy.bind(buffer);
+      buffers.set(buffer, options.size);
+      buffer.destroy = () => {
+        buffers.delete(buffer);
+        return destroy();
+      };
+      return buffer;
+    };
+    const { queue } = device;
+    const writeBuffer = queue.writeBuffer.bind(queue) as (...args: unknown[]) => undefined;
+    queue.writeBuffer = ((buffer: GPUBuffer, offset: number, data: ArrayBuffer, from?: number, size: number = data.byteLength) => {
+      writes.largest = Math.max(writes.largest, size);
+      writes.unwaited += size;
+      writes.most = Math.max(writes.most, writes.unwaited);
+      writes.total += size;
+      return writeBuffer(buffer, offset, data, from, size);
+    }) as GPUQueue['writeBuffer'];
+    const done = queue.onSubmittedWorkDone.bind(queue);
+    queue.onSubmittedWorkDone = () => done().finally(() => void (writes.unwaited = 0));
+    const lost = Promise.race([device.lost, new Promise<GPUDeviceLostInfo>((resolve) => (lose = resolve))]);
+    Object.defineProperty(device, 'lost', { value: lost });
+  };
+  return {
+    devices,
+    writes,
+    watch,
+    live: () => buffers.size,
+    liveBytes: () => [...buffers.values()].reduce((sum, bytes) => sum + bytes, 0),
+    lose: () => lose({ reason: 'unknown', message: 'the driver restarted' } as GPUDeviceLostInfo),
+  };
 }
