@@ -1,0 +1,2 @@
+/** See tfjs.mjs. */
+export * from '@jax-js/jax';

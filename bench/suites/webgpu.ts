@@ -1,0 +1,154 @@
+/**
+ * Suite 2: WebGPU against WebGPU on the same adapter, in a page. On a software
+ * adapter shapes are small and the rows say so: SwiftShader runs WGSL on the CPU,
+ * one invocation after another, and what wins there says nothing about a GPU. On
+ * a real one the same command takes the full shapes, and puts beside each rate
+ * what share it is of the adapter's own multiply-add peak.
+ */
+import type { Backend } from '../../engine/backend.js';
+import { describeAdapter, findAdapter } from '../../gpu/adapter.js';
+import { createWebGpuBackend } from '../../gpu/backend.js';
+import { decodeBounds, denseBounds, sameCodes, sameDense } from '../agreement.js';
+import { encoderWeights, gaussians, saeOf, thresholdsFor } from '../arrays.js';
+import { closeAll, tryOpen } from '../contenders.js';
+import { hold, rate } from '../contest.js';
+import type { Host } from '../host.js';
+import { openOnnx } from '../peers/onnx.js';
+import type { EncodeProblem, Peer, Sparse } from '../peers/peer.js';
+import { openSaekit } from '../peers/saekit.js';
+import type { Row } from '../rows.js';
+import { decodeProblem } from './decode.js';
+import { peakFlops } from './peak.js';
+import { budgetFor, label, type Suite, type SuiteOptions } from './suite.js';
+
+const SHAPES = {
+  quick: [[16, 64, 256]],
+  software: [[64, 256, 1024]],
+  hardware: [[256, 768, 6144], [1024, 768, 24_576], [4096, 768, 24_576]],
+} as const;
+
+/** The adapter for people, and whether it is one. */
+export async function adapterDescription(): Promise<{ name: string; software: boolean }> {
+  const { name, software } = describeAdapter(await findAdapter());
+  return { name, software };
+}
+
+async function openGpuPeers(host: Host): Promise<Peer[]> {
+  return [
+    ...(await tryOpen('onnxruntime-web WebGPU', host, async () => {
+      const ort = await host.ortWeb('webgpu', 1);
+      (ort.env.webgpu as { powerPreference?: string }).powerPreference = 'high-performance';
+      return openOnnx({ ort, name: `onnxruntime-web ${ort.env.versions.common} webgpu`, provider: 'webgpu', threads: 1 });
+    })),
+    ...(await tryOpen('tfjs-backend-webgpu', host, async () => (await import('../peers/tfjs.js')).openTfjsWebGpu())),
+    ...(await tryOpen('jax-js WebGPU', host, async () => (await import('../peers/jax.js')).openJax('webgpu', 1))),
+  ];
+}
+
+async function measurePeak(): Promise<number> {
+  const device = await (await findAdapter()).requestDevice();
+  try {
+    return await peakFlops(device);
+  } finally {
+    device.destroy();
+  }
+}
+
+/** A first contest would have no reference without us, so there is none without a backend. */
+export const webgpuSuite: Suite = {
+  name: 'webgpu',
+  title: 'WebGPU against WebGPU on one adapter: dense encode, encode to codes, decode',
+  runtimes: ['chromium'],
+  byDefault: ['chromium'],
+  async run(host, options) {
+    const { name: adapter, software } = await adapterDescription();
+    const peak = await measurePeak();
+    host.say(`adapter: ${adapter}${software ? ' (software)' : ''}, multiply-add peak ${rate(peak)}FLOP/s`);
+    const backend: Backend = await createWebGpuBackend();
+    const subject = openSaekit({ backend, name: 'saekit webgpu', threads: 1, load: { screen: 'off' } });
+    const peers = await openGpuPeers(host);
+    const rows: Row[] = [];
+    try {
+      for (const shape of options.quick ? SHAPES.quick : software ? SHAPES.software : SHAPES.hardware) {
+        rows.push(...(await contests(host, options, [subject, ...peers], shape, { adapter, software, peak })));
+      }
+    } finally {
+      await closeAll([subject, ...peers]);
+    }
+    return rows;
+  },
+};
+
+interface Adapter {
+  readonly adapter: string;
+  readonly software: boolean;
+  readonly peak: number;
+}
+
+async function contests(host: Host, options: SuiteOptions, everybody: readonly Peer[], [count, d_in, d_sae]: readonly [number, number, number], { adapter, software, peak }: Adapter): Promise<Row[]> {
+  const flop = 2 * count * d_in * d_sae;
+  const shape = `${count}x${d_in}x${d_sae}`;
+  const weights = encoderWeights(d_in, d_sae);
+  const x = gaussians(count * d_in, 3);
+  const common = { suite: 'webgpu', budget: budgetFor(options, count * d_sae > 1e7), say: host.say };
+  // The whole way from JavaScript and back is timed: uploads and downloads are in it for everybody.
+  const shareOf = (rows: Row[]): Row[] =>
+    rows.map((row) => ({
+      ...row,
+      note: [row.note, `${((100 * flop) / row.subject_median_s / peak).toPrecision(2)} % of the adapter's peak`, `${adapter}${software ? ', a software adapter: no figure of a GPU' : ''}`].join('; '),
+    }));
+  const entrants = everybody.map((peer, at) => ({ peer, ours: at === 0 }));
+  const rows: Row[] = [];
+
+  const dense = { rows: count, d_in, d_sae, x, W: weights.W_enc, b: weights.b_enc };
+  const bounds = denseBounds(dense);
+  const denseName = label(host, 'dense', shape);
+  host.say(denseName);
+  rows.push(
+    ...shareOf(
+      await hold<Float32Array>({
+        ...common,
+        label: denseName,
+        entrants: entrants.map((entrant) => ({ ...entrant, make: async (peer) => (peer.dense === undefined ? [] : [await peer.dense(dense)]) })),
+        check: (who, ours, theirs) => sameDense(`${who}, ${denseName}`, ours, theirs, d_sae, bounds),
+        flop,
+      }),
+    ),
+  );
+
+  for (const [rule, sae] of [
+    ['TopK-32', saeOf({ architecture: 'topk', d_in, d_sae, ...weights, k: 32 })],
+    ['JumpReLU L0 50', saeOf({ architecture: 'jumprelu', d_in, d_sae, ...weights, threshold: thresholdsFor(50, d_sae) })],
+  ] as const) {
+    const problem: EncodeProblem = { rows: count, x, sae };
+    const name = label(host, 'codes', shape, rule);
+    host.say(name);
+    rows.push(
+      ...shareOf(
+        await hold<Sparse>({
+          ...common,
+          label: name,
+          entrants: entrants.map((entrant) => ({ ...entrant, make: async (peer) => (await peer.encode?.(problem)) ?? [] })),
+          check: (who, ours, theirs) => sameCodes(`${who}, ${name}`, ours, theirs, problem),
+          flop,
+          tokens: count,
+        }),
+      ),
+    );
+  }
+
+  const decode = decodeProblem(count, d_in, d_sae);
+  const decodeLimit = decodeBounds(decode);
+  const decodeName = label(host, 'decode', `${count}x${d_sae}x${d_in}`, 'L0 32');
+  host.say(decodeName);
+  rows.push(
+    ...(await hold<Float32Array>({
+      ...common,
+      label: decodeName,
+      entrants: entrants.map((entrant) => ({ ...entrant, make: async (peer) => (peer.decode === undefined ? [] : [await peer.decode(decode)]) })),
+      check: (who, ours, theirs) => sameDense(`${who}, ${decodeName}`, ours, theirs, d_in, decodeLimit),
+      note: `${adapter}${software ? ', a software adapter: no figure of a GPU' : ''}`,
+    })),
+  );
+  return rows;
+}
