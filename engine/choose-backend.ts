@@ -15,7 +15,9 @@ export interface ChooseOptions {
   readonly backend: BackendChoice;
   /** WASM threads, the calling one included. */
   readonly threads?: number | undefined;
-  /** A line for the person who runs the analysis: which backend, where it is not the one they may expect. */
+  /** Bytes that weights and buffers may take on a GPU. Default: as much as there is. */
+  readonly memoryBudget?: number | undefined;
+  /** A line for the person who runs the analysis: which backend, where it is not the one they may expect; a GPU that was lost and replaced. */
   readonly notice?: ((message: string) => void) | undefined;
 }
 
@@ -27,14 +29,14 @@ export async function chooseBackend(options: ChooseOptions): Promise<Backend> {
   const { backend, notice = () => undefined } = options;
   if (backend === 'wasm') return openWasm(options, notice);
   if (backend === 'webgpu') {
-    const gpu = await openWebGpu(true);
+    const gpu = await openWebGpu(true, options, notice);
     if (gpu.info.software) notice(`WebGPU runs on the CPU here (${gpu.info.description}); --backend wasm is faster`);
     return gpu;
   }
   let reason: BackendError;
   try {
     await requireDevice();
-    return await openWebGpu(false);
+    return await openWebGpu(false, options, notice);
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
     reason = error;
@@ -57,9 +59,9 @@ async function requireDevice(): Promise<void> {
   if (!gpuPossible()) throw new BackendError('This machine has no GPU', { hint: 'Use --backend wasm, or --backend webgpu for a software adapter.' });
 }
 
-async function openWebGpu(softwareAllowed: boolean): Promise<Backend> {
+async function openWebGpu(softwareAllowed: boolean, { memoryBudget }: ChooseOptions, notice: (message: string) => void): Promise<Backend> {
   const { createWebGpuBackend } = await import('../gpu/backend.js');
-  return createWebGpuBackend({ softwareAllowed });
+  return createWebGpuBackend({ softwareAllowed, memoryBudget, notice });
 }
 
 async function openWasm({ threads }: ChooseOptions, notice: (message: string) => void): Promise<Backend> {

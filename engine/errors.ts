@@ -30,6 +30,16 @@ export class UsageError extends SaekitError {}
 /** A NaN or infinity where a finite number was promised; names the tensor and the row. */
 export class NumericError extends SaekitError {}
 
+/**
+ * What a backend threw for a piece of a batch, as for the batch: a NumericError's
+ * `row 3:` is row `first` + 3 there. Anything else is passed on as it is.
+ */
+export function withRowsFrom(first: number, error: unknown): unknown {
+  if (first === 0 || !(error instanceof NumericError)) return error;
+  const message = error.message.replace(/, row (\d+):/, (_, row: string) => `, row ${first + Number(row)}:`);
+  return new NumericError(message, { hint: error.hint, cause: error.cause });
+}
+
 /** A backend cannot be had or failed (no adapter, device lost, out of memory). */
 export class BackendError extends SaekitError {}
 

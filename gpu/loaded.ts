@@ -7,7 +7,7 @@
 import type { LoadedSae, LoadReport } from '../engine/backend.js';
 import { checkCodes, checkRows } from '../engine/checks.js';
 import { joinCodes, sliceCodes, type SparseCodes } from '../engine/codes.js';
-import { BackendError } from '../engine/errors.js';
+import { BackendError, withRowsFrom } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import type { Plan } from './decide.js';
 import type { DeviceManager, Generation } from './manager.js';
@@ -163,7 +163,7 @@ async function inPieces(rows: number, most: number, work: (first: number, count:
       await work(first, count);
       first += count;
     } catch (error) {
-      if (!(error instanceof OverBudgetError) || count <= 1) throw error;
+      if (!(error instanceof OverBudgetError) || count <= 1) throw withRowsFrom(first, error);
       most = Math.ceil(count / 2);
     }
   } while (first < rows);

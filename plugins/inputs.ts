@@ -10,6 +10,7 @@ import type { Unembedding } from '../engine/formats/unembedding.js';
 import type { ByteSource } from '../engine/io/bytes.js';
 import type { FolderRef, Ref } from '../engine/io/open.js';
 import { withFallback } from '../engine/run/encode-rows.js';
+import { headStart } from '../engine/run/head-start.js';
 import type { Sae } from '../engine/sae.js';
 import type { OnnxRuntimeOptions } from '../engine/sources/onnx-runtime.js';
 import type { ActivationSource } from '../engine/sources/source.js';
@@ -107,7 +108,10 @@ export async function openTokenText(ref: Ref | { text(id: number): string } | un
 /** A backend with the SAE in it. */
 export interface OpenBackend {
   readonly loaded: LoadedSae;
-  /** Backends that were used, the last one last: `webgpu`, or `webgpu+wasm` where the first was lost. */
+  /**
+   * Backends that were used, in order: `webgpu`, `webgpu+wasm` where the first was lost,
+   * `wasm+webgpu` where the run began before the GPU was ready.
+   */
   name(): string;
   description(): string;
   close(): Promise<void>;
@@ -119,39 +123,87 @@ export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'thre
   readonly signal?: AbortSignal | undefined;
   /** How a backend is had; default `chooseBackend`. */
   readonly choose?: typeof chooseBackend | undefined;
+  /** Milliseconds that the run waits for a GPU under `auto` before it begins on WASM. Default 1000. */
+  readonly patience?: number | undefined;
 }
+
+/** Bytes of weights above which a run waits for its GPU: WASM would need a copy of its own. */
+const MOST_TWICE = 2 ** 29;
 
 /**
  * Chooses a backend and loads the SAE. Under `auto`, a GPU that is too small or
- * is lost on the way is replaced by WASM with a notice.
+ * is lost on the way is replaced by WASM with a notice, and a run whose GPU takes
+ * its time begins on WASM.
  * @throws BackendError when there is none, or the one that was asked for fails
  */
 export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
-  const { backend: wanted = 'auto', threads, sae, notice, signal } = options;
+  const { backend: wanted = 'auto', threads, sae, notice, signal, patience } = options;
   const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads });
+  const opened: Backend[] = [];
   const used: Backend[] = [];
+  const open = async (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => {
+    const backend = await choose(kind);
+    opened.push(backend);
+    return backend;
+  };
+  const close = async (): Promise<void> => {
+    for (const backend of opened.splice(0)) await backend.dispose();
+  };
+  const drop = async (backend: Backend): Promise<void> => {
+    opened.splice(opened.indexOf(backend), 1);
+    await backend.dispose();
+  };
   const onWasm = async (error: BackendError): Promise<LoadedSae> => {
     notice(`the GPU failed (${error.message}); going on with WASM`);
-    const wasm = await choose('wasm');
+    const wasm = opened.find(({ info }) => info.kind === 'wasm') ?? (await open('wasm'));
     used.push(wasm);
     return wasm.load(sae, { signal });
   };
-  const close = async (): Promise<void> => {
-    for (const backend of used) await backend.dispose();
+
+  /** The SAE on a GPU that `auto` chose, with WASM before it and after it. */
+  const onGpu = async (gpu: Backend): Promise<LoadedSae> => {
+    const preferred = gpu.load(sae, { signal }).then((loaded) => withFallback(loaded, sae, onWasm));
+    preferred.catch(() => undefined);
+    const isLarge = 4 * sae.d_sae * (sae.d_in + sae.d_out) > MOST_TWICE;
+    let wasm: Backend | null = null;
+    const loaded = await headStart(sae, {
+      preferred,
+      patience: isLarge ? Infinity : patience,
+      async meanwhile() {
+        const backend = await open('wasm');
+        const first = await backend.load(sae, { signal });
+        wasm = backend;
+        return first;
+      },
+      onStart() {
+        if (wasm !== null) used.push(wasm);
+        notice(`${gpu.info.description} is not ready yet; the run begins on WASM`);
+      },
+      onSwitch() {
+        used.push(gpu);
+        notice(`${gpu.info.description} is ready; the run goes on there`);
+      },
+      onFailure: (error) => notice(`the GPU failed (${error.message}); the run stays on WASM`),
+    });
+    if (used.length === 0) used.push(gpu);
+    return loaded;
   };
+
   try {
-    const first = await choose(wanted);
-    used.push(first);
+    const first = await open(wanted);
     const mayFall = wanted === 'auto' && first.info.kind !== 'wasm';
     let loaded: LoadedSae;
-    try {
+    if (mayFall) {
+      try {
+        loaded = await onGpu(first);
+      } catch (error) {
+        if (!(error instanceof BackendError)) throw error;
+        await drop(first);
+        loaded = await onWasm(error);
+      }
+    } else {
+      used.push(first);
       loaded = await first.load(sae, { signal });
-      if (mayFall) loaded = withFallback(loaded, sae, onWasm);
-    } catch (error) {
-      if (!mayFall || !(error instanceof BackendError)) throw error;
-      used.splice(used.indexOf(first), 1);
-      await first.dispose();
-      loaded = await onWasm(error);
     }
     return {
       loaded,

@@ -4,7 +4,7 @@
  */
 import type { LoadedSae } from '../backend.js';
 import { joinCodes, sliceCodes, type SparseCodes } from '../codes.js';
-import { BackendError } from '../errors.js';
+import { BackendError, withRowsFrom } from '../errors.js';
 
 interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -16,7 +16,11 @@ export async function encodeRows(loaded: LoadedSae, d_sae: number, xbar: Float32
   const parts: SparseCodes[] = [];
   for (let row = 0; row < rows; ) {
     const count = Math.min(loaded.maxRows, rows - row);
-    parts.push(await loaded.encode(xbar.subarray(row * d, (row + count) * d), count, options));
+    try {
+      parts.push(await loaded.encode(xbar.subarray(row * d, (row + count) * d), count, options));
+    } catch (error) {
+      throw withRowsFrom(row, error);
+    }
     row += count;
   }
   return joinCodes(parts, d_sae);
