@@ -15,6 +15,8 @@
  * before selection and f divided by it before decoding.
  */
 
+import type { WeightSource } from './weight-source.js';
+
 /** `batchtopk` is the rule of training, where a batch shares its budget; at inference such an SAE is a jumprelu with the threshold that it learnt. */
 export type Architecture = 'standard' | 'topk' | 'jumprelu' | 'gated' | 'batchtopk';
 
@@ -48,6 +50,8 @@ export interface Sae {
   readonly k: number | null;
   /** gated only. */
   readonly gate?: Gate | null;
+  /** Where W_enc and W_dec are read from when they are too large to hold (engine/weight-source.ts); reading the arrays throws then. */
+  readonly weights?: WeightSource | null;
   readonly applyBDecToInput: boolean;
   readonly normalizeActivations: NormalizeActivations;
   readonly rescaleActsByDecoderNorm: boolean;

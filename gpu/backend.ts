@@ -15,7 +15,7 @@ import type { Backend, BackendInfo, LoadOptions } from '../engine/backend.js';
 import { checkSae } from '../engine/checks.js';
 import { BackendError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
-import { heldWeights, type WeightSource } from '../engine/weight-source.js';
+import { type WeightSource, weightsOf } from '../engine/weight-source.js';
 import type { Capabilities } from './capabilities.js';
 import { LoadedGpuSae } from './loaded.js';
 import { DeviceManager, type Generation, type ManagerOptions } from './manager.js';
@@ -91,7 +91,7 @@ class ManagedBackend implements WebGpuBackend {
     signal?.throwIfAborted();
     checkSae(sae, false);
     if (storage === 'f16') throw new BackendError(`WebGPU: ${this.info.description} has no kernels for weights of 16 bits`, { hint: 'Store the weights as f32.' });
-    return LoadedGpuSae.load(this.#manager, sae, { source: weights ?? heldWeights(sae), storage, signal });
+    return LoadedGpuSae.load(this.#manager, sae, { source: weights ?? weightsOf(sae), storage, signal });
   }
 
   dispose(): Promise<void> {

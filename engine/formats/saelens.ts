@@ -15,9 +15,11 @@ import { FormatError, ShapeError } from '../errors.js';
 import { bytesSource } from '../io/bytes.js';
 import type { Folder } from '../io/open.js';
 import { readJson, sha256Hex } from '../io/read.js';
-import type { Gate, Sae } from '../sae.js';
+import type { Sae } from '../sae.js';
+import { streamedSae } from '../weight-source.js';
 import { readSaelensConfig, type SaelensConfig } from './saelens-config.js';
 import { openSafetensors, type TensorFile } from './safetensors.js';
+import { foldDecoder, foldEncoder, streamMatrices, type MatrixFolds } from './saelens-stream.js';
 import { assertFinite, show, type Tensor } from './tensor.js';
 
 export const CFG_FILE = 'cfg.json';
@@ -25,10 +27,16 @@ export const WEIGHTS_FILE = 'sae_weights.safetensors';
 const SCALER_FILE = 'activation_scaler.json';
 /** Weight files up to this size are read whole and hashed; larger ones tensor by tensor. */
 const HASHED_BYTES = 2 ** 30;
+/** W_enc and W_dec up to this size together, as f32, are held in memory. */
+const HOLD_BYTES = 2 ** 31;
+/** Bytes of decoder rows that are looked at together. */
+const NORM_SLAB = 2 ** 23;
 
 export interface SaelensOptions {
   /** s of expected_average_only_in, when it is known from elsewhere (the release's index). */
   readonly normScalingFactor?: number | undefined;
+  /** Bytes of W_enc and W_dec together, as f32, that may be held in memory; larger ones are read a piece at a time (`Sae.weights`). Default 2 GiB. */
+  readonly holdBytes?: number | undefined;
 }
 
 async function readFolderJson(folder: Folder, name: string): Promise<unknown> {
@@ -38,14 +46,6 @@ async function readFolderJson(folder: Folder, name: string): Promise<unknown> {
   } finally {
     await source.close?.();
   }
-}
-
-interface Weights {
-  readonly W_enc: Float32Array;
-  readonly b_enc: Float32Array;
-  readonly W_dec: Float32Array;
-  readonly b_dec: Float32Array;
-  readonly gate: Gate | null;
 }
 
 /** Loads an SAE that SAELens saved. @throws FormatError, ShapeError, NumericError naming file, tensor and shapes */
@@ -58,25 +58,33 @@ export async function loadSaelens(folder: Folder, options: SaelensOptions = {}):
     await cfgSource.close?.();
   }
   const weightSource = await folder.file(WEIGHTS_FILE);
+  let streamed = false;
   try {
-    const whole = weightSource.byteLength <= HASHED_BYTES ? new Uint8Array(await weightSource.slice(0, weightSource.byteLength)) : null;
+    // What is held is read whole and hashed, where that is not too much at once.
+    streamed = 8 * cfg.d_in * cfg.d_sae > (options.holdBytes ?? HOLD_BYTES);
+    const whole = !streamed && weightSource.byteLength <= HASHED_BYTES ? new Uint8Array(await weightSource.slice(0, weightSource.byteLength)) : null;
     const file = await openSafetensors(whole === null ? weightSource : bytesSource(weightSource.name, whole));
+    checkTensors(file, cfg);
     const notes = [...cfg.notes];
-    let weights = await readWeights(file, cfg, notes);
-    const batch = cfg.batchTopK ? await foldBatchTopK(file, cfg, weights, notes) : null;
-    const threshold = batch ?? (cfg.architecture === 'jumprelu' ? await vector(required(file, 'threshold'), cfg.d_sae) : null);
-    weights = { ...weights, W_dec: await foldFinetuning(file, cfg, weights.W_dec, notes) };
-    const scale = cfg.normalizeActivations === 'expected_average_only_in' ? await averageScale(folder, options, notes) : null;
-    if (scale !== null) foldAverage(weights, scale);
+    const W_dec = streamed ? null : await matrix(required(file, 'W_dec'), cfg.d_sae, cfg.d_in, notes);
+    const b_enc = await vector(required(file, cfg.architecture === 'gated' ? 'b_mag' : 'b_enc'), cfg.d_sae);
+    const b_dec = await vector(required(file, 'b_dec'), cfg.d_in);
+    const { threshold, norms } = await readThreshold(file, cfg, W_dec, b_enc, notes);
+    const finetuning = await readFinetuning(file, cfg, notes);
+    const average = cfg.normalizeActivations === 'expected_average_only_in' ? await averageScale(folder, options, notes) : null;
+    if (average !== null) for (let i = 0; i < b_dec.length; i++) (b_dec[i] as number) /= average;
+    const folds: MatrixFolds = { average, norms, finetuning };
     noteDtype(file, cfg, notes);
-    return {
+    const rest = {
       architecture: cfg.architecture,
       d_in: cfg.d_in,
       d_sae: cfg.d_sae,
       d_out: cfg.d_in,
-      ...weights,
+      b_enc,
+      b_dec,
       threshold,
       k: cfg.k,
+      gate: cfg.architecture === 'gated' ? { r_mag: await vector(required(file, 'r_mag'), cfg.d_sae), b_gate: await vector(required(file, 'b_gate'), cfg.d_sae) } : null,
       applyBDecToInput: cfg.applyBDecToInput,
       normalizeActivations: cfg.normalizeActivations === 'expected_average_only_in' ? 'none' : cfg.normalizeActivations,
       rescaleActsByDecoderNorm: cfg.architecture === 'topk' && cfg.rescaleActsByDecoderNorm,
@@ -88,10 +96,22 @@ export async function loadSaelens(folder: Folder, options: SaelensOptions = {}):
         format: `SAELens ${cfg.version}`,
         sha256: whole === null ? null : await sha256Hex(whole),
       },
-      conventions: [...forwardLines(cfg), ...notes],
-    };
+    } as const;
+    if (W_dec === null) {
+      const weights = streamMatrices(required(file, 'W_enc'), required(file, 'W_dec'), cfg, folds, () => weightSource.close?.() ?? Promise.resolve());
+      notes.push(`The matrices, ${Math.round((8 * cfg.d_in * cfg.d_sae) / 2 ** 20)} MiB as f32, are not held in memory: they are read a piece at a time.`);
+      return streamedSae({ ...rest, conventions: [...forwardLines(cfg), ...notes] }, weights);
+    }
+    const W_enc = await matrix(required(file, 'W_enc'), cfg.d_in, cfg.d_sae, notes);
+    foldEncoder(W_enc, 0, cfg.d_sae, folds);
+    foldDecoder(W_dec, 0, cfg.d_in, folds);
+    return { ...rest, W_enc, W_dec, conventions: [...forwardLines(cfg), ...notes] };
+  } catch (error) {
+    streamed = false;
+    throw error;
   } finally {
-    await weightSource.close?.();
+    // A streamed SAE reads on: `weights.close` gives the file back.
+    if (!streamed) await weightSource.close?.();
   }
 }
 
@@ -164,66 +184,72 @@ async function matrix(tensor: Tensor, rows: number, columns: number, notes: stri
   return out;
 }
 
-async function readWeights(file: TensorFile, cfg: SaelensConfig, notes: string[]): Promise<Weights> {
-  const gated = cfg.architecture === 'gated';
-  const others = (gated ? ['W_skip', 'b_enc'] : ['W_skip', 'b_gate', 'b_mag', 'r_mag']).filter((name) => file.tensors.has(name));
+/** @throws FormatError where the tensors are of another architecture than cfg.json's */
+function checkTensors(file: TensorFile, cfg: SaelensConfig): void {
+  const others = (cfg.architecture === 'gated' ? ['W_skip', 'b_enc'] : ['W_skip', 'b_gate', 'b_mag', 'r_mag']).filter((name) => file.tensors.has(name));
   if (others.length > 0) throw new FormatError(`${file.name}: holds ${others.join(', ')}, which a ${cfg.architecture} SAE has not`, { hint: 'cfg.json names another architecture than the weights are of.' });
   if (cfg.architecture !== 'jumprelu' && file.tensors.has('threshold')) {
     throw new FormatError(`${file.name}: holds a threshold, cfg.json says ${cfg.architecture}`, { hint: 'Is it a jumprelu SAE?' });
   }
-  return {
-    W_enc: await matrix(required(file, 'W_enc'), cfg.d_in, cfg.d_sae, notes),
-    b_enc: await vector(required(file, gated ? 'b_mag' : 'b_enc'), cfg.d_sae),
-    W_dec: await matrix(required(file, 'W_dec'), cfg.d_sae, cfg.d_in, notes),
-    b_dec: await vector(required(file, 'b_dec'), cfg.d_in),
-    gate: gated ? { r_mag: await vector(required(file, 'r_mag'), cfg.d_sae), b_gate: await vector(required(file, 'b_gate'), cfg.d_sae) } : null,
-  };
+  required(file, 'W_enc');
 }
 
-/** A training checkpoint of BatchTopK becomes what save_inference_model makes of it. */
-async function foldBatchTopK(file: TensorFile, cfg: SaelensConfig, weights: Weights, notes: string[]): Promise<Float32Array> {
+/**
+ * The threshold of jumprelu. A training checkpoint of BatchTopK becomes what
+ * save_inference_model makes of it: b_enc is multiplied here, the matrices by `norms`.
+ */
+async function readThreshold(file: TensorFile, cfg: SaelensConfig, W_dec: Float32Array | null, b_enc: Float32Array, notes: string[]): Promise<{ threshold: Float32Array | null; norms: Float64Array | null }> {
+  if (!cfg.batchTopK) return { threshold: cfg.architecture === 'jumprelu' ? await vector(required(file, 'threshold'), cfg.d_sae) : null, norms: null };
   const tensor = file.tensors.get('topk_threshold');
   if (tensor === undefined) {
     throw new FormatError(`${file.name}: a BatchTopK checkpoint without topk_threshold cannot be run on single rows`, { hint: 'Save it with SAELens’ save_inference_model, which writes a jumprelu SAE.' });
   }
   const threshold = (await vector(tensor, 1))[0] as number;
+  let norms: Float64Array | null = null;
   if (cfg.rescaleActsByDecoderNorm) {
-    const { W_enc, b_enc, W_dec } = weights;
-    for (let i = 0; i < cfg.d_sae; i++) {
-      let sum = 0;
-      for (let j = 0; j < cfg.d_in; j++) sum += (W_dec[i * cfg.d_in + j] as number) ** 2;
-      const norm = Math.sqrt(sum);
-      if (norm === 0) throw new FormatError(`${file.name}: decoder row ${i} is zero, its norm cannot be folded (rescale_acts_by_decoder_norm)`);
-      for (let j = 0; j < cfg.d_in; j++) {
-        (W_dec[i * cfg.d_in + j] as number) /= norm;
-        (W_enc[j * cfg.d_sae + i] as number) *= norm;
-      }
-      (b_enc[i] as number) *= norm;
-    }
+    norms = await rowNorms(required(file, 'W_dec'), W_dec, cfg);
+    const zero = norms.indexOf(0);
+    if (zero >= 0) throw new FormatError(`${file.name}: decoder row ${zero} is zero, its norm cannot be folded (rescale_acts_by_decoder_norm)`);
+    for (let i = 0; i < cfg.d_sae; i++) (b_enc[i] as number) *= norms[i] as number;
     notes.push('The decoder’s norms were folded into the encoder (rescale_acts_by_decoder_norm), as SAELens does when it saves a BatchTopK SAE for inference.');
   }
   notes.push(`A BatchTopK training checkpoint: read as jumprelu with its topk_threshold ${threshold} for every feature, as SAELens’ save_inference_model does.`);
-  return new Float32Array(cfg.d_sae).fill(threshold);
+  return { threshold: new Float32Array(cfg.d_sae).fill(threshold), norms };
 }
 
-/** SAELens multiplies activations by the factor before decoding: the same as scaling the decoder's rows. */
-async function foldFinetuning(file: TensorFile, cfg: SaelensConfig, W_dec: Float32Array, notes: string[]): Promise<Float32Array> {
+/** Norms of the decoder's rows as stored, in f64; of the matrix in memory, or read in slabs. */
+async function rowNorms(tensor: Tensor, held: Float32Array | null, { d_in, d_sae }: SaelensConfig): Promise<Float64Array> {
+  const norms = new Float64Array(d_sae);
+  const most = Math.max(1, Math.floor(NORM_SLAB / (4 * d_in)));
+  for (let first = 0; first < d_sae; first += most) {
+    const count = Math.min(most, d_sae - first);
+    const rows = held?.subarray(first * d_in, (first + count) * d_in) ?? (await tensor.rows(first, first + count));
+    for (let r = 0; r < count; r++) {
+      let sum = 0;
+      for (let j = 0; j < d_in; j++) sum += (rows[r * d_in + j] as number) ** 2;
+      norms[first + r] = Math.sqrt(sum);
+    }
+  }
+  return norms;
+}
+
+/** The factor that SAELens multiplies activations by before decoding: the same as scaling the decoder's rows. Null where there is none. */
+async function readFinetuning(file: TensorFile, cfg: SaelensConfig, notes: string[]): Promise<Float32Array | null> {
   const legacy = file.tensors.get('scaling_factor');
   const tensor = legacy ?? file.tensors.get('finetuning_scaling_factor');
   if (tensor === undefined) {
     if (cfg.finetuningScalingFactor) notes.push('finetuning_scaling_factor is set and the weights hold none: nothing is scaled, as SAELens does.');
-    return W_dec;
+    return null;
   }
   const factor = await vector(tensor, cfg.d_sae);
   // torch.allclose with its defaults.
   if (factor.every((g) => Math.abs(g - 1) <= 1e-8 + 1e-5)) {
     notes.push(`${tensor.name} is 1 throughout and was dropped, as SAELens does.`);
-    return W_dec;
+    return null;
   }
   if (!cfg.finetuningScalingFactor) throw new FormatError(`${tensor.label}: is not 1 throughout, but cfg.json does not set finetuning_scaling_factor`, { hint: 'SAELens refuses such a folder too; set the key to true if the factor is meant.' });
-  for (let i = 0; i < cfg.d_sae; i++) for (let j = 0; j < cfg.d_in; j++) (W_dec[i * cfg.d_in + j] as number) *= factor[i] as number;
   notes.push(`${tensor.name} was folded into the decoder’s rows: decoder norms include it, activations do not.`);
-  return W_dec;
+  return factor;
 }
 
 async function averageScale(folder: Folder, options: SaelensOptions, notes: string[]): Promise<number | null> {
@@ -240,12 +266,6 @@ async function averageScale(folder: Folder, options: SaelensOptions, notes: stri
   if (typeof scale !== 'number' || !Number.isFinite(scale) || scale <= 0) throw new FormatError(`${folder.name}: the scaling factor of ${from} is ${JSON.stringify(scale)}, a positive number was expected`);
   notes.push(`expected_average_only_in was folded with ${from}, ${scale}: W_enc times it, W_dec and b_dec divided by it.`);
   return scale;
-}
-
-function foldAverage({ W_enc, W_dec, b_dec }: Weights, scale: number): void {
-  for (let i = 0; i < W_enc.length; i++) (W_enc[i] as number) *= scale;
-  for (let i = 0; i < W_dec.length; i++) (W_dec[i] as number) /= scale;
-  for (let i = 0; i < b_dec.length; i++) (b_dec[i] as number) /= scale;
 }
 
 function noteDtype(file: TensorFile, cfg: SaelensConfig, notes: string[]): void {

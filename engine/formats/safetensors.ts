@@ -95,7 +95,7 @@ function checkLayout(file: string, entries: readonly Entry[], dataBytes: number)
 function unreadTensor(entry: Entry, label: string): Tensor {
   const fail = (): Promise<never> =>
     Promise.reject(new FormatError(`${label}: dtype ${entry.dtype} cannot be converted`, { hint: 'Store it as F32, F16 or BF16.' }));
-  return { name: entry.name, label, dtype: 'u8', shape: entry.shape, size: sizeOf(entry.shape, label), read: fail, rows: fail, integers: fail };
+  return { name: entry.name, label, dtype: 'u8', shape: entry.shape, size: sizeOf(entry.shape, label), read: fail, rows: fail, elements: fail, integers: fail };
 }
 
 /**

@@ -19,6 +19,8 @@ export interface Tensor {
   read(): Promise<Float32Array<ArrayBuffer>>;
   /** Rows start .. end of the leading axis as f32; nothing else is read. */
   rows(start: number, end: number): Promise<Float32Array<ArrayBuffer>>;
+  /** Elements start .. end, row-major, as f32. */
+  elements(start: number, end: number): Promise<Float32Array<ArrayBuffer>>;
   /** Elements start .. end, row-major, as i32. @throws FormatError when they are not integers or too large. */
   integers(start: number, end: number): Promise<Int32Array<ArrayBuffer>>;
 }
@@ -55,7 +57,7 @@ export function tensorAt(place: TensorPlace): Tensor {
   const { source, dtype, shape, label, offset } = place;
   const size = sizeOf(shape, label);
   const width = DTYPE_BYTES[dtype];
-  const elements = async (start: number, end: number): Promise<ArrayBuffer> => {
+  const bytes = async (start: number, end: number): Promise<ArrayBuffer> => {
     if (!(start >= 0 && start <= end && end <= size)) throw new ShapeError(`${label}: elements ${start}..${end} of ${size} were asked for`);
     const buffer = await source.slice(offset + start * width, offset + end * width);
     if (place.bigEndian === true && width > 1) swapBytes(buffer, width);
@@ -68,9 +70,10 @@ export function tensorAt(place: TensorPlace): Tensor {
     dtype,
     shape,
     size,
-    read: async () => toFloat32(dtype, await elements(0, size)),
-    rows: async (start, end) => toFloat32(dtype, await elements(start * rowSize, end * rowSize)),
-    integers: async (start, end) => toInt32(dtype, await elements(start, end), label, start),
+    read: async () => toFloat32(dtype, await bytes(0, size)),
+    rows: async (start, end) => toFloat32(dtype, await bytes(start * rowSize, end * rowSize)),
+    elements: async (start, end) => toFloat32(dtype, await bytes(start, end)),
+    integers: async (start, end) => toInt32(dtype, await bytes(start, end), label, start),
   };
 }
 

@@ -380,6 +380,7 @@ function sameRuns(got: readonly Result[], expected: readonly Result[]): void {
 function counted(held: WeightSource): { source: WeightSource; reads: { encoder: number; decoder: number; largest: number } } {
   const reads = { encoder: 0, decoder: 0, largest: 0 };
   const source: WeightSource = {
+    encoderColumns: (first, count) => held.encoderColumns(first, count),
     async encoderRows(first, count) {
       equal(first, reads.encoder, 'first row of W_enc');
       reads.encoder += count;
