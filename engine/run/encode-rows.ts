@@ -55,6 +55,7 @@ export function withFallback(first: LoadedSae, shape: { readonly d_sae: number; 
     // The second backend may take fewer rows at a time than the first was given.
     encode: (xbar, rows, options) => attempt((loaded) => (rows <= loaded.maxRows ? loaded.encode(xbar, rows, options) : encodeRows(loaded, shape.d_sae, xbar, rows, options))),
     decode: (codes, options) => attempt((loaded) => decodeRows(loaded, codes, shape.d_out, options)),
+    ...(first.report === undefined ? {} : { report: () => current.report?.() ?? first.report!() }),
     dispose() {
       first.dispose();
       if (current !== first) current.dispose();

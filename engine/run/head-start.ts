@@ -9,7 +9,7 @@
  * for one backend by name. That is also why there is some patience: a GPU that is
  * ready at once does everything.
  */
-import type { LoadedSae } from '../backend.js';
+import type { LoadedSae, LoadReport } from '../backend.js';
 import { joinCodes, type SparseCodes } from '../codes.js';
 import { BackendError, withRowsFrom } from '../errors.js';
 import type { Sae } from '../sae.js';
@@ -57,6 +57,8 @@ export async function headStart(sae: Pick<Sae, 'architecture' | 'd_in' | 'd_sae'
 }
 
 class HeadStart implements LoadedSae {
+  /** Of the backend of the moment; where the first tells nothing, nothing is told. */
+  readonly report?: () => LoadReport;
   readonly #sae: Pick<Sae, 'architecture' | 'd_in' | 'd_sae' | 'd_out'>;
   readonly #first: LoadedSae;
   /** Calls that run on `first`. */
@@ -70,6 +72,8 @@ class HeadStart implements LoadedSae {
   constructor(sae: Pick<Sae, 'architecture' | 'd_in' | 'd_sae' | 'd_out'>, first: LoadedSae, { preferred, onSwitch, onFailure }: HeadStartOptions) {
     this.#sae = sae;
     this.#first = first;
+    const { report } = first;
+    if (report !== undefined) this.report = () => this.#second?.report?.() ?? report.call(first);
     preferred.then(
       (second) => {
         if (this.#disposed) return second.dispose();
