@@ -32,6 +32,16 @@ export function oneOf<const T extends string>(...words: readonly T[]) {
   };
 }
 
+const UNITS: Readonly<Record<string, number>> = { '': 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+
+/** `512MiB` → 536870912 */
+export function byteSize(text: string): number {
+  const [, number = '', unit = ''] = /^([\d.]+)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const value = Number(number) * (UNITS[unit.toLowerCase()] ?? NaN);
+  if (number === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a size, for example 512MiB or 2GiB.');
+  return Math.floor(value);
+}
+
 /** Gathers a repeatable option. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

@@ -87,12 +87,14 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
   };
   let source: ActivationSource | null = null;
   let backend: OpenBackend | null = null;
+  let opened: Awaited<ReturnType<typeof openSae>> | null = null;
   try {
     signal?.throwIfAborted();
     checkOptions(options);
     const plugins = choosePlugins(options, notice);
     options.onProgress?.(phase('load', null));
-    const sae = await openSae(options.sae);
+    opened = await openSae(options);
+    const { sae } = opened;
     const unembed = await openUnembedding(options.unembed, sae);
     const tokenText = await openTokenText(options.tokenizer);
     signal?.throwIfAborted();
@@ -142,6 +144,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
   } finally {
     if (source !== null && source !== options.source) await source.close();
     await backend?.close();
+    await opened?.close();
   }
 }
 

@@ -66,10 +66,12 @@ export async function encodeToFile(options: EncodeOptions): Promise<EncodeReport
   const output = await openOutput(options.out);
   let source: ActivationSource | null = null;
   let backend: OpenBackend | null = null;
+  let opened: Awaited<ReturnType<typeof openSae>> | null = null;
   try {
     signal?.throwIfAborted();
     checkInputs(options);
-    const sae = await openSae(options.sae);
+    opened = await openSae(options);
+    const { sae } = opened;
     signal?.throwIfAborted();
     source = await openSource(options, sae);
     const rows = source.contexts * source.positions;
@@ -104,6 +106,7 @@ export async function encodeToFile(options: EncodeOptions): Promise<EncodeReport
   } finally {
     if (source !== null && source !== options.source) await source.close();
     await backend?.close();
+    await opened?.close();
   }
 }
 

@@ -19,6 +19,8 @@ import type { ActivationSource } from '../engine/sources/source.js';
 export interface InputOptions {
   /** A folder (path, URL, files in memory), or an SAE that is loaded already. */
   readonly sae: FolderRef | Sae;
+  /** Bytes of W_enc and W_dec together, as f32, that may be held in memory; larger ones are read a piece at a time. Default 2 GiB. */
+  readonly holdBytes?: number | undefined;
   /** An ONNX model with its hooks as outputs; needs `tokens`. */
   readonly model?: Ref | undefined;
   /** The model's output, default the SAE's `hook_name`. */
@@ -54,13 +56,16 @@ export function checkInputs(options: InputOptions): void {
   if (options.source !== undefined && options.tokens !== undefined) throw new UsageError('tokens were given beside a source, which brings its own');
 }
 
-/** The SAE. @throws what `loadSae` throws */
-export async function openSae(sae: FolderRef | Sae): Promise<Sae> {
-  return isSae(sae) ? sae : (await import('../engine/formats/load-sae.js')).loadSae(sae);
+/** The SAE, and `close` for what it reads its weights from; one that was loaded already stays its caller's to close. @throws what `loadSae` throws */
+export async function openSae({ sae: ref, holdBytes }: Pick<InputOptions, 'sae' | 'holdBytes'>): Promise<{ sae: Sae; close(): Promise<void> }> {
+  if (isSae(ref)) return { sae: ref, close: () => Promise.resolve() };
+  const sae = await (await import('../engine/formats/load-sae.js')).loadSae(ref, { holdBytes });
+  return { sae, close: () => sae.weights?.close?.() ?? Promise.resolve() };
 }
 
+/** Files in memory may be called anything, but they are bytes; an SAE's architecture is a word. */
 function isSae(sae: FolderRef | Sae): sae is Sae {
-  return typeof sae === 'object' && 'architecture' in sae && 'W_enc' in sae && sae.W_enc instanceof Float32Array;
+  return typeof sae === 'object' && 'architecture' in sae && typeof sae.architecture === 'string';
 }
 
 /** Opens the activations. @throws ShapeError when they are not as wide as the SAE's input; what the sources throw */

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { Command } from 'commander';
 import { analyze, builtins, createRegistry, directorySink, type AnalyzeReport } from '../../plugins/index.js';
-import { checkWithout, collect, nameFlag, oneOf, setting, typedSettings, whole, wholeList, type GivenSetting } from '../options.js';
+import { byteSize, checkWithout, collect, nameFlag, oneOf, setting, typedSettings, whole, wholeList, type GivenSetting } from '../options.js';
 import { print, printJson, stopSignal } from '../output.js';
 import { loadPlugins } from '../plugin-files.js';
 import { progressDisplay } from '../progress.js';
@@ -22,6 +22,7 @@ interface AnalyzeFlags {
   readonly ignorePositions?: number[];
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
+  readonly holdWeights?: number;
   readonly modelRuntime: 'auto' | 'web' | 'node';
   readonly batchContexts?: number;
   readonly seed: number;
@@ -47,6 +48,7 @@ export function analyzeCommand(): Command {
     .option('--ignore-tokens <ids>', 'leave these token ids out of all statistics, e.g. 1 for BOS', wholeList)
     .option('--ignore-positions <list>', 'leave these positions of each context out, e.g. 0,1', wholeList)
     .option('--backend <kind>', 'auto, webgpu or wasm', oneOf('auto', 'webgpu', 'wasm'), 'auto')
+    .option('--hold-weights <size>', 'largest encoder and decoder to hold in memory, e.g. 512MiB; larger ones are read a piece at a time (default: 2GiB)', byteSize)
     .option('--threads <n>', 'WASM worker threads for encoding', whole(1))
     .option('--model-runtime <kind>', 'auto (onnxruntime-node when installed, else onnxruntime-web), web or node', oneOf('auto', 'web', 'node'), 'auto')
     .option('--batch-contexts <n>', 'contexts a batch', whole(1))
@@ -81,7 +83,7 @@ With --json: {tokens, features, classes:{dead,ultralow,rare,live,dense}, l0, mse
 }
 
 async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
-  const { plugin, without = [], set = [], json, quiet = false, out, batchContexts, modelRuntime, ...options } = flags;
+  const { plugin, without = [], set = [], json, quiet = false, out, batchContexts, modelRuntime, holdWeights, ...options } = flags;
   const signal = stopSignal();
   const registry = createRegistry();
   for (const builtin of builtins) registry.register(builtin);
@@ -93,6 +95,7 @@ async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
   try {
     report = await analyze({
       ...options,
+      holdBytes: holdWeights,
       ...(batchContexts === undefined ? {} : { contextsPerBatch: batchContexts }),
       runtime: modelRuntime,
       registry,

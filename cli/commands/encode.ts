@@ -1,7 +1,7 @@
 /** `saekit encode`: the sparse codes of a file of activations, and nothing else. */
 import { Command } from 'commander';
 import { encodeToFile, type EncodeReport } from '../../plugins/index.js';
-import { nameFlag, oneOf, whole } from '../options.js';
+import { byteSize, nameFlag, oneOf, whole } from '../options.js';
 import { print, printJson, stopSignal } from '../output.js';
 import { progressDisplay } from '../progress.js';
 import { duration, figure, plural } from '../text.js';
@@ -12,6 +12,7 @@ interface EncodeFlags {
   readonly out: string;
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
+  readonly holdWeights?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -23,6 +24,7 @@ export function encodeCommand(): Command {
     .requiredOption('--acts <ref>', 'activations, [N, d] or [contexts, positions, d]: x.npy, x.npz#name, x.safetensors#name')
     .requiredOption('--out <file>', 'codes.safetensors: locations u32 [nnz, 2] (row, feature), activations f32 [nnz]')
     .option('--backend <kind>', 'auto, webgpu or wasm', oneOf('auto', 'webgpu', 'wasm'), 'auto')
+    .option('--hold-weights <size>', 'largest encoder and decoder to hold in memory, e.g. 512MiB; larger ones are read a piece at a time (default: 2GiB)', byteSize)
     .option('--threads <n>', 'WASM worker threads', whole(1))
     .option('--json', 'print one JSON object on stdout and nothing else')
     .option('--quiet', 'no progress and no notes')
@@ -39,13 +41,14 @@ Entries are sorted by row, then feature; rows of [contexts, positions, d] are co
 With --json: {rows, features, nnz, l0, backend, seconds, tokens_per_second, out}`,
     )
     .action(async (flags: EncodeFlags) => {
-      const { json, quiet = false, ...options } = flags;
+      const { json, quiet = false, holdWeights, ...options } = flags;
       const signal = stopSignal();
       const display = progressDisplay(quiet);
       let report: EncodeReport;
       try {
         report = await encodeToFile({
           ...options,
+          holdBytes: holdWeights,
           signal,
           onProgress: (event) => display.update(event),
           onNotice: (text) => display.line(`note: ${text}`),
