@@ -7,6 +7,7 @@
  */
 import type { SparseCodes } from './codes.js';
 import type { Sae } from './sae.js';
+import type { TieTolerance } from './ties.js';
 
 export type BackendKind = 'webgpu' | 'wasm';
 
@@ -38,6 +39,8 @@ export interface LoadOptions {
   readonly screen?: 'auto' | 'on' | 'off' | undefined;
   /** `f16` stores weights in half precision and accumulates in f32 (WebGPU with `shader-f16`); default `f32`. */
   readonly storage?: 'f32' | 'f16' | undefined;
+  /** Where this SAE is a block of a larger one: the tie tolerance of the whole (engine/ties.ts). */
+  readonly tolerance?: TieTolerance | undefined;
 }
 
 /** What became of an SAE on its backend, for `doctor`, the manifest and benchmarks. */

@@ -74,3 +74,29 @@ export function joinCodes(pieces: readonly Omit<SparseCodes, 'd_sae'>[], d_sae: 
   }
   return { rows, d_sae, offsets, features, values, nearTies };
 }
+
+/** Codes that are written entry by entry, row by row, features ascending within a row. */
+export interface SparseRows {
+  add(feature: number, value: number): void;
+  endRow(): void;
+  finish(nearTies: number): SparseCodes;
+}
+
+/** @param most entries that there is room for */
+export function sparseRows(rows: number, d_sae: number, most: number): SparseRows {
+  const offsets = new Uint32Array(rows + 1);
+  const features = new Uint32Array(most);
+  const values = new Float32Array(most);
+  let row = 0;
+  let entry = 0;
+  return {
+    add(feature, value) {
+      features[entry] = feature;
+      values[entry++] = value;
+    },
+    endRow() {
+      offsets[++row] = entry;
+    },
+    finish: (nearTies) => ({ rows, d_sae, offsets, features: features.slice(0, entry), values: values.slice(0, entry), nearTies }),
+  };
+}

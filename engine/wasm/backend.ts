@@ -3,7 +3,8 @@
  * Deterministic to the bit: a row's codes do not depend on the batch it came
  * in, nor on the number of threads.
  */
-import type { Backend, BackendInfo, LoadedSae } from '../backend.js';
+import type { Backend, BackendInfo, LoadedSae, LoadOptions } from '../backend.js';
+import { loadBlocked } from '../blocked.js';
 import { checkCodes, checkRows, checkSae } from '../checks.js';
 import { joinCodes, type SparseCodes } from '../codes.js';
 import { BackendError } from '../errors.js';
@@ -71,9 +72,10 @@ class WasmBackend implements Backend {
     };
   }
 
-  async load(sae: Sae, options: { signal?: AbortSignal | undefined } = {}): Promise<LoadedSae> {
+  async load(sae: Sae, options: LoadOptions = {}): Promise<LoadedSae> {
     if (this.#disposed) throw new BackendError('the WASM backend was disposed of');
     options.signal?.throwIfAborted();
+    if (sae.weights) return loadBlocked(this, sae, { signal: options.signal });
     const { d_in, d_sae, d_out, W_dec, b_dec } = sae;
     checkFits('encoder', `d_in ${d_in} x d_sae ${d_sae}`, encoderBytes(d_in, d_sae));
     checkFits('decoder', `d_sae ${d_sae} x d_out ${d_out}`, decoderBytes(d_sae, d_out));
@@ -88,7 +90,7 @@ class WasmBackend implements Backend {
       threshold: sae.threshold,
       k: sae.k,
       scale,
-      ...tieTolerance(sae),
+      ...(options.tolerance ?? tieTolerance(sae)),
     };
     const encoder = new Encoder(this.#module, weights);
     const decoder = new Decoder(this.#module, { d_sae, d_out, W_dec, b_dec, scale });
