@@ -16,6 +16,9 @@ import { Memory } from './memory.js';
 import { Pipelines } from './pipelines.js';
 import { Timings } from './timings.js';
 
+/** Milliseconds before each try to find another adapter: a GPU process or driver that restarts has none for a while. */
+const TRIES = [0, 200, 800];
+
 export interface ManagerOptions extends AdapterChoice, Ceilings {
   /** False: refuse SwiftShader, lavapipe and WARP. Default true. */
   readonly softwareAllowed?: boolean | undefined;
@@ -96,13 +99,20 @@ export class DeviceManager {
 
   async #next(lost: Generation): Promise<Generation> {
     const why = reason(lost.device);
-    let next: Generation;
-    try {
-      next = await openGeneration(this.#options, this.timings, lost.number + 1, await anotherAdapter(this.#options));
-    } catch (cause) {
-      if (!(cause instanceof BackendError)) throw cause;
-      throw new DeviceLostError(`${why}, and no other can be had: ${cause.message}`, { retryable: false, hint: cause.hint, cause });
+    let next: Generation | null = null;
+    let cause: BackendError | null = null;
+    for (const pause of TRIES) {
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      if (this.#disposed) lost.device.check();
+      try {
+        next = await openGeneration(this.#options, this.timings, lost.number + 1, await anotherAdapter(this.#options));
+        break;
+      } catch (error) {
+        if (!(error instanceof BackendError)) throw error;
+        cause = error;
+      }
     }
+    if (next === null) throw new DeviceLostError(`${why}, and no other can be had: ${cause?.message}`, { retryable: false, hint: cause?.hint, cause });
     if (this.#disposed) {
       next.device.destroy();
       lost.device.check();

@@ -5,7 +5,7 @@
  */
 
 /** Blocks under way. More would hold more memory and win nothing. */
-const DEPTH = 3;
+export const DEPTH = 3;
 
 /**
  * @param starts first rows of the blocks

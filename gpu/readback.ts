@@ -5,14 +5,15 @@
  * that `pipelined` has under way, so that mapping one, computing the next and
  * recording a third overlap. Nothing is ever read synchronously.
  */
+import type { BufferPool } from './buffers.js';
 import { type Device, MAP_MODE_READ, Usage } from './device.js';
 import type { Memory } from './memory.js';
 import { waitForMap } from './nudge.js';
-import type { BufferPool } from './buffers.js';
+import { DEPTH } from './pipelined.js';
 import { PassTimer, TIMESTAMP_BYTES, type Timings } from './timings.js';
 
 /** Staging buffers that are kept. */
-const RING = 3;
+const RING = DEPTH;
 const SMALLEST = 4096;
 
 interface Slot {

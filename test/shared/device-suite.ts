@@ -79,6 +79,20 @@ export const deviceSuite: readonly DeviceCase[] = [
     },
   },
   {
+    name: 'no adapter for a while, as when a driver restarts: it is asked again',
+    async run() {
+      const sae = makeSae({ architecture: 'jumprelu', d_in: D_IN, d_sae: 90, seed: 14 });
+      const { backend, gpu } = await open();
+      const loaded = await backend.load(sae);
+      const expected = await loaded.encode(rowsOf(0), ROWS);
+      gpu.refuse(1);
+      gpu.lose();
+      sameCodes(await loaded.encode(rowsOf(0), ROWS), expected);
+      equal(loaded.report().generation, 2, 'generation');
+      await backend.dispose();
+    },
+  },
+  {
     name: 'lost while the weights are uploaded: loading begins again',
     async run() {
       const sae = makeSae({ architecture: 'standard', d_in: D_IN, d_sae: 90, seed: 3 });
@@ -255,6 +269,26 @@ export const deviceSuite: readonly DeviceCase[] = [
       sameRun(await runOnce(loaded, xbar, 3), expected);
       assertCodesMatch(sae, xbar, 3, expected.codes);
       await backend.dispose();
+    },
+  },
+  {
+    name: 'wide SAEs on a device whose grids are small: dispatches fold, blocks are cut, nothing changes',
+    async run() {
+      // 70,000 latents are 547 tiles of 128, and more rows than a side of the grid.
+      const [rows, d_in, d_sae, d_out] = [70, 4, 70_000, 4];
+      const xbar = randomRows(rows, d_in, 15);
+      for (const architecture of ['topk', 'jumprelu'] as const) {
+        const sae = makeSae({ architecture, d_in, d_sae, d_out, k: 24, seed: 16 });
+        sae.threshold?.fill(1.5);
+        const whole = await open();
+        const expected = await runOnce(await whole.backend.load(sae), xbar, rows);
+        await whole.backend.dispose();
+        const { backend } = await open({ limits: { maxComputeWorkgroupsPerDimension: 64 } });
+        const loaded = await backend.load(sae);
+        check(loaded.report().shards > 8, JSON.stringify(loaded.report()));
+        sameRun(await runOnce(loaded, xbar, rows), expected);
+        await backend.dispose();
+      }
     },
   },
   {

@@ -58,18 +58,18 @@ export function observed(real: GPUAdapter, into: Observed & { watch(device: GPUD
   return Object.assign(into, { adapter });
 }
 
-/** A WebGPU whose adapters are observed; `refuse()` makes it find none any more. */
-export function observedGpu(real: GPU): Observed & { gpu: GPU; refuse(): void } {
+/** A WebGPU whose adapters are observed; `refuse()` makes it find none any more, or none so many times. */
+export function observedGpu(real: GPU): Observed & { gpu: GPU; refuse(times?: number): void } {
   const into = observations();
-  let refused = false;
+  let refusals = 0;
   const gpu = {
     wgslLanguageFeatures: real.wgslLanguageFeatures,
     async requestAdapter(options: GPURequestAdapterOptions) {
-      const adapter = refused ? null : await real.requestAdapter(options);
+      const adapter = refusals-- > 0 ? null : await real.requestAdapter(options);
       return adapter && observed(adapter, into).adapter;
     },
   } as unknown as GPU;
-  return Object.assign(into, { gpu, refuse: () => void (refused = true) });
+  return Object.assign(into, { gpu, refuse: (times = Infinity) => void (refusals = times) });
 }
 
 function observations(): Observed & { watch(device: GPUDevice): void } {
