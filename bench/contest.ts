@@ -38,7 +38,7 @@ interface Entered<T> {
   readonly name: string;
 }
 
-const nameOf = (peer: Peer, task: Task<unknown>): string => [peer.name, task.how, peer.threads === 1 ? '1 thread' : `${peer.threads} threads`].filter(Boolean).join(', ');
+const nameOf = (peer: Peer, task: Task<unknown>): string => [peer.name, task.how, peer.threads === 0 ? '' : peer.threads === 1 ? '1 thread' : `${peer.threads} threads`].filter(Boolean).join(', ');
 
 /**
  * @throws Disagreement where a peer's result is not ours: then nothing is compared
@@ -71,7 +71,11 @@ export async function hold<T>(contest: Contest<T>): Promise<Row[]> {
         const value = await outcome.value();
         outcome.free?.();
         if (reference === undefined) {
-          if (!ours) throw new Error(`${label}: the first entrant must be saekit's`);
+          if (!ours) {
+            await task.dispose?.();
+            say('  nothing to compare: saekit has no such operation here');
+            return [];
+          }
           reference = value;
         } else check(name, reference, value, { ours });
         entered.push({ peer, ours, task, name });

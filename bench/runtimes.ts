@@ -88,7 +88,7 @@ function serve(folder: string): Promise<{ url: string; close(): void }> {
     response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
     response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
-    if (path === '/') return void response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>saekit bench</title><script type="module" src="/page.js"></script>');
+    if (path === '/') return void response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>saekit bench</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
     const [prefix = '/', place = folder] = Object.entries(places).find(([start]) => path.startsWith(start)) ?? [];
     const file = join(place, normalize(`/${path.slice(prefix.length)}`));
     if (!existsSync(file)) return void response.writeHead(404).end();

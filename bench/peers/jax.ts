@@ -23,9 +23,9 @@ async function withoutWorkers<T>(body: () => Promise<T>): Promise<T> {
 
 /** @param threads what is known of the device's threads: jax-js starts as many as there are cores where memory can be shared */
 export async function openJax(device: 'wasm' | 'webgpu', threads: number): Promise<Peer> {
-  const jax = await import('./vendor/jax.mjs');
-  const { numpy: np } = jax;
   const alone = device === 'wasm' && threads === 1 ? withoutWorkers : <T>(body: () => Promise<T>): Promise<T> => body();
+  const jax = await alone(() => import('./vendor/jax.mjs'));
+  const { numpy: np } = jax;
   if (!(await alone(() => jax.init(device))).includes(device)) throw new Error(`jax-js has no device ${device} here`);
 
   async function task<T>(x: Float32Array, dims: number[], kept: readonly Jax.Array[], body: (input: Jax.Array, ...kept: Jax.Array[]) => Jax.Array[], result: (out: (Float32Array | Int32Array)[]) => () => T, how?: string): Promise<Task<T>> {

@@ -64,6 +64,7 @@ export interface Task<T> {
 export interface Peer {
   /** `onnxruntime-web 1.30.0` */
   readonly name: string;
+  /** 0 on a GPU. Compared are those with equally many. */
   readonly threads: number;
   readonly note?: string;
   dense?(problem: DenseProblem): Promise<Task<Float32Array>>;

@@ -20,7 +20,7 @@ export async function openTfjsWebGpu(): Promise<Peer> {
   const { core } = await import('./vendor/tfjs-webgpu.mjs');
   if (!(await core.setBackend('webgpu'))) throw new Error('tfjs-backend-webgpu does not start here');
   await core.ready();
-  return open(core, 'webgpu', `tfjs-backend-webgpu ${VERSION}`, 1);
+  return open(core, 'webgpu', `tfjs-backend-webgpu ${VERSION}`, 0);
 }
 
 function open(core: Core, backend: 'wasm' | 'webgpu', name: string, threads: number): Peer {

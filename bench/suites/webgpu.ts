@@ -38,10 +38,10 @@ async function openGpuPeers(host: Host): Promise<Peer[]> {
     ...(await tryOpen('onnxruntime-web WebGPU', host, async () => {
       const ort = await host.ortWeb('webgpu', 1);
       (ort.env.webgpu as { powerPreference?: string }).powerPreference = 'high-performance';
-      return openOnnx({ ort, name: `onnxruntime-web ${ort.env.versions.common} webgpu`, provider: 'webgpu', threads: 1 });
+      return openOnnx({ ort, name: `onnxruntime-web ${ort.env.versions.common} webgpu`, provider: 'webgpu', threads: 0 });
     })),
     ...(await tryOpen('tfjs-backend-webgpu', host, async () => (await import('../peers/tfjs.js')).openTfjsWebGpu())),
-    ...(await tryOpen('jax-js WebGPU', host, async () => (await import('../peers/jax.js')).openJax('webgpu', 1))),
+    ...(await tryOpen('jax-js WebGPU', host, async () => (await import('../peers/jax.js')).openJax('webgpu', 0))),
   ];
 }
 
@@ -65,7 +65,7 @@ export const webgpuSuite: Suite = {
     const peak = await measurePeak();
     host.say(`adapter: ${adapter}${software ? ' (software)' : ''}, multiply-add peak ${rate(peak)}FLOP/s`);
     const backend: Backend = await createWebGpuBackend();
-    const subject = openSaekit({ backend, name: 'saekit webgpu', threads: 1, load: { screen: 'off' } });
+    const subject = openSaekit({ backend, name: 'saekit webgpu', threads: 0, load: { screen: 'off' } });
     const peers = await openGpuPeers(host);
     const rows: Row[] = [];
     try {

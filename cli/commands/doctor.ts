@@ -1,10 +1,13 @@
 /** `saekit doctor`: what this machine offers, and what to do about what is missing. */
 import { Command } from 'commander';
 import type { Environment } from '../../engine/choose-backend.js';
-import { SaekitError } from '../../engine/errors.js';
+import type { Calibration } from '../../engine/cost-model.js';
+import { BackendError, SaekitError } from '../../engine/errors.js';
 import { resolveOnnxRuntime } from '../../engine/sources/onnx-runtime.js';
-import { describeEnvironment, VERSION } from '../../plugins/index.js';
+import { type Backend, chooseBackend, describeEnvironment, VERSION } from '../../plugins/index.js';
+import { benchText, predictions } from '../bench-text.js';
 import { flow, paragraph } from '../columns.js';
+import { whole } from '../options.js';
 import { print, printJson, terminalWidth } from '../output.js';
 import { bytes, thousands } from '../text.js';
 
@@ -18,6 +21,9 @@ interface Findings extends Environment {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Print the backends, adapter, limits and WASM features found, and what to do about what is missing.')
+    .option('--bench', 'also measure what encode costs on each backend, in about a second, and what that means for common sizes')
+    .option('--threads <n>', 'with --bench: WASM threads', whole(1), 1)
+    .option('--again', 'with --bench: measure even if a measurement of this machine is kept')
     .option('--json', 'print one JSON object on stdout and nothing else')
     .addHelpText(
       'after',
@@ -25,14 +31,53 @@ export function doctorCommand(): Command {
 Examples:
   saekit doctor
   saekit doctor --json | jq .webgpu
+  saekit doctor --bench --threads 2
 
-With --json: {saekit, runtime, cores, cross_origin_isolated, backend, webgpu, wasm, model_runtime}`,
+With --json: {saekit, runtime, cores, cross_origin_isolated, backend, webgpu, wasm, model_runtime},
+  with --bench also bench: {kept, calibration, predictions}`,
     )
-    .action(async (flags: { json?: boolean }) => {
+    .action(async (flags: DoctorFlags) => {
       const findings: Findings = { saekit: VERSION, ...(await describeEnvironment()), model_runtime: await findModelRuntime() };
-      if (flags.json === true) printJson(findings);
-      else print(findingsText(findings, terminalWidth()));
+      const bench = flags.bench === true ? await findCosts(findings, flags) : null;
+      if (flags.json === true) printJson({ ...findings, ...(bench === null ? {} : { bench: { ...bench, predictions: predictions(bench.calibration) } }) });
+      else {
+        print(findingsText(findings, terminalWidth()));
+        if (bench !== null) print(`\n${benchText(bench.calibration, bench.kept, terminalWidth())}`);
+      }
     });
+}
+
+interface DoctorFlags {
+  readonly json?: boolean;
+  readonly bench?: boolean;
+  readonly threads: number;
+  readonly again?: boolean;
+}
+
+/** Seconds that a software GPU may compile for: nobody else waits for it. */
+const PATIENCE = 30;
+
+/** The calibration of what was found, from the cache or measured now. */
+async function findCosts({ webgpu, wasm }: Findings, { threads, again = false }: DoctorFlags): Promise<{ kept: 'read' | 'written' | 'not kept'; calibration: Calibration }> {
+  const [{ calibrate, calibrationKey }, { loadCalibration, machineName, saveCalibration }] = await Promise.all([import('../../engine/calibrate.js'), import('../../engine/cost-cache.js')]);
+  const backends: Backend[] = [];
+  try {
+    for (const [backend, { available }] of [['wasm', wasm], ['webgpu', webgpu]] as const) {
+      try {
+        if (available) backends.push(await chooseBackend({ backend, threads }));
+      } catch (error) {
+        // It was there a moment ago; the findings have said what there is.
+        if (!(error instanceof BackendError)) throw error;
+      }
+    }
+    const machine = await machineName();
+    const found = again ? null : await loadCalibration(calibrationKey(machine, backends));
+    if (found !== null) return { kept: 'read', calibration: found };
+    const calibration = await calibrate(backends, { machine, ...(webgpu.software === true ? { patience: PATIENCE } : {}) });
+    return { kept: (await saveCalibration(calibration)) ? 'written' : 'not kept', calibration };
+  } finally {
+    for (const backend of backends) await backend.dispose();
+  }
 }
 
 async function findModelRuntime(): Promise<Findings['model_runtime']> {
