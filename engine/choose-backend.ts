@@ -118,6 +118,8 @@ const LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
+/** WGSL's, which the runtime has and not the adapter. */
+const LANGUAGE = ['packed_4x8_integer_dot_product'] as const;
 
 /** Looks for every backend without using one; never throws. */
 export async function describeEnvironment(): Promise<Environment> {
@@ -137,10 +139,11 @@ export async function describeEnvironment(): Promise<Environment> {
 }
 
 async function describeWebGpu(): Promise<WebGpuEnvironment> {
-  const { describeAdapter, findAdapter } = await import('../gpu/adapter.js');
+  const { describeAdapter, findAdapter, wgslFeatures } = await import('../gpu/adapter.js');
   try {
     const adapter = await findAdapter();
     const { name, vendor, architecture, device, software } = describeAdapter(adapter);
+    const language = await wgslFeatures();
     return {
       available: true,
       adapter: name,
@@ -149,7 +152,7 @@ async function describeWebGpu(): Promise<WebGpuEnvironment> {
       device,
       software,
       limits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
-      features: Object.fromEntries(FEATURES.map((feature) => [feature, adapter.features.has(feature)])),
+      features: Object.fromEntries([...FEATURES.map((feature) => [feature, adapter.features.has(feature)]), ...LANGUAGE.map((feature) => [feature, language.has(feature)])]),
       problem: software ? 'The adapter computes on the CPU, slower than WASM does.' : null,
       remedy: software ? 'Where there is a GPU, install its driver (on Linux its Vulkan driver); until then `auto` takes WASM.' : null,
     };
