@@ -1,34 +1,21 @@
 /**
  * The WebGPU backend's dealings with its device, for any runner: loss in mid-run,
- * what is asked of an adapter, memory, uploads, timings. Devices are real; they are
+ * what is asked of an adapter, pipelines, timings. Devices are real; they are
  * destroyed in earnest, or `lost` is made to settle as a driver's restart would.
  *
  * Every case that ends a device compares with a run that nothing disturbed, bit by bit.
  */
-import type { LoadedSae } from '../../engine/backend.js';
-import { joinCodes, type SparseCodes } from '../../engine/codes.js';
-import { BackendError, DeviceLostError, NumericError, ShapeError } from '../../engine/errors.js';
+import { BackendError, DeviceLostError } from '../../engine/errors.js';
 import { withFallback } from '../../engine/run/encode-rows.js';
-import type { Architecture, Sae } from '../../engine/sae.js';
+import type { Architecture } from '../../engine/sae.js';
 import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { heldWeights, type WeightSource } from '../../engine/weight-source.js';
 import { findGpu } from '../../gpu/adapter.js';
-import { createWebGpuBackend, type WebGpuOptions } from '../../gpu/backend.js';
 import { Device } from '../../gpu/device.js';
 import { Pipelines } from '../../gpu/pipelines.js';
-import { IN_FLIGHT } from '../../gpu/upload.js';
-import { SLAB } from '../../gpu/weights.js';
-import { check, equal, observedGpu, rejects, sameCodes, sameNumbers } from './gpu-support.js';
-import { assertCodesMatch, makeSae, randomRows } from './oracle.js';
-
-export interface DeviceCase {
-  readonly name: string;
-  run(): Promise<void>;
-}
-
-const D_IN = 24;
-const ROWS = 33;
-const BATCHES = 6;
+import { D_IN, type DeviceCase, open, ROWS, rowsOf, runBatches, sameRuns } from './device-support.js';
+import { check, equal, rejects, sameCodes, sameNumbers } from './gpu-support.js';
+import { assertCodesMatch, makeSae } from './oracle.js';
 
 export const deviceSuite: readonly DeviceCase[] = [
   ...(['standard', 'topk', 'jumprelu'] as const satisfies readonly Architecture[]).map((architecture) => ({
@@ -245,190 +232,4 @@ export const deviceSuite: readonly DeviceCase[] = [
       await rejects(pipelines.get('scan'), BackendError);
     },
   },
-  {
-    name: 'weights from a source: read once, in order, in slabs; nothing is held whole; forced 1 MiB bindings give the same codes',
-    async run() {
-      const [d_in, d_sae, d_out] = [300, 12_000, 300];
-      const sae = makeSae({ architecture: 'topk', d_in, d_sae, d_out, k: 16, seed: 8 });
-      const xbar = randomRows(3, d_in, 9);
-      const whole = await open();
-      const expected = await runOnce(await whole.backend.load(sae), xbar, 3);
-      await whole.backend.dispose();
-
-      const { backend, gpu } = await open({ limits: { maxStorageBufferBindingSize: 2 ** 20, maxBufferSize: 2 ** 20 } });
-      const { source, reads } = counted(heldWeights(sae));
-      const streamed: Sae = { ...sae, W_enc: new Float32Array(0), W_dec: new Float32Array(0) };
-      const loaded = await backend.load(streamed, { weights: source });
-      const report = loaded.report();
-      check(report.shards > 12 && report.decodeShards > 12, JSON.stringify(report));
-      equal(reads.encoder, d_in, 'rows of W_enc that were read');
-      equal(reads.decoder, d_sae, 'rows of W_dec that were read');
-      check(reads.largest * 4 <= SLAB, `the largest slab has ${reads.largest * 4} bytes`);
-      check(gpu.writes.total >= 2 * 4 * d_in * d_sae, `${gpu.writes.total} bytes written`);
-      check(gpu.writes.largest <= 2 ** 20 && gpu.writes.most <= IN_FLIGHT, JSON.stringify(gpu.writes));
-      sameRun(await runOnce(loaded, xbar, 3), expected);
-      assertCodesMatch(sae, xbar, 3, expected.codes);
-      await backend.dispose();
-    },
-  },
-  {
-    name: 'wide SAEs on a device whose grids are small: dispatches fold, blocks are cut, nothing changes',
-    async run() {
-      // 70,000 latents are 547 tiles of 128, and more rows than a side of the grid.
-      const [rows, d_in, d_sae, d_out] = [70, 4, 70_000, 4];
-      const xbar = randomRows(rows, d_in, 15);
-      for (const architecture of ['topk', 'jumprelu'] as const) {
-        const sae = makeSae({ architecture, d_in, d_sae, d_out, k: 24, seed: 16 });
-        sae.threshold?.fill(1.5);
-        const whole = await open();
-        const expected = await runOnce(await whole.backend.load(sae), xbar, rows);
-        await whole.backend.dispose();
-        const { backend } = await open({ limits: { maxComputeWorkgroupsPerDimension: 64 } });
-        const loaded = await backend.load(sae);
-        check(loaded.report().shards > 8, JSON.stringify(loaded.report()));
-        sameRun(await runOnce(loaded, xbar, rows), expected);
-        await backend.dispose();
-      }
-    },
-  },
-  {
-    name: 'what a source gives is checked: lengths, finite values; nothing stays allocated',
-    async run() {
-      const sae = makeSae({ architecture: 'standard', d_in: D_IN, d_sae: 90, d_out: 7, seed: 10 });
-      const { backend, gpu } = await open();
-      const held = heldWeights(sae);
-      const poison = (rows: Float32Array, at: number): Float32Array => rows.map((w, i) => (i === at ? NaN : w));
-      const enc = await rejects(backend.load(sae, { weights: { ...held, encoderRows: () => poison(sae.W_enc, 5 * 90 + 3) } }), NumericError);
-      check(enc.message.includes('W_enc: NaN at row 5, column 3'), enc.message);
-      const dec = await rejects(backend.load(sae, { weights: { ...held, decoderRows: () => poison(sae.W_dec, 7 * 8 + 2) } }), NumericError);
-      check(dec.message.includes('W_dec: NaN at row 8, column 2'), dec.message);
-      await rejects(backend.load(sae, { weights: { ...held, decoderRows: () => new Float32Array(3) } }), ShapeError);
-      await rejects(backend.load({ ...sae, W_enc: new Float32Array(5) }), ShapeError);
-      await rejects(backend.load(sae, { weights: { ...held, encoderRows: () => Promise.reject(new TypeError('the file is gone')) } }), TypeError);
-      equal(gpu.live(), 0, 'buffers');
-      await backend.dispose();
-    },
-  },
-  {
-    name: 'a memory budget is kept: batches come in pieces, with the same codes; too small for the weights is an error that says what fits',
-    async run() {
-      const sae = makeSae({ architecture: 'standard', d_in: D_IN, d_sae: 1024, seed: 11 });
-      const rows = 200;
-      const xbar = randomRows(rows, D_IN, 12);
-      const free = await open();
-      const loaded = await free.backend.load(sae);
-      const expected = await runOnce(loaded, xbar, rows);
-      const { weightBytes } = loaded.report();
-      const { peak } = free.backend.memory;
-      equal(free.gpu.liveBytes(), free.backend.memory.weights + free.backend.memory.scratch + free.backend.memory.readback, 'bytes counted');
-      await free.backend.dispose();
-
-      const memoryBudget = weightBytes + Math.floor((peak - weightBytes) / 3);
-      const tight = await open({ memoryBudget });
-      const within = await tight.backend.load(sae);
-      for (let i = 0; i < 2; i++) sameRun(await runOnce(within, xbar, rows), expected);
-      const { memory } = within.report();
-      check(memory.peak <= memoryBudget && memory.peak > weightBytes, `${JSON.stringify(memory)}`);
-      equal(memory.budget, memoryBudget, 'budget');
-      equal(tight.backend.info.details['memoryBudget'], memoryBudget, 'budget in the description');
-      const large = await rejects(tight.backend.load(makeSae({ architecture: 'standard', d_in: D_IN, d_sae: 8192, seed: 11 })), BackendError);
-      check(/of its 8192 latents would fit/.test(large.message), large.message);
-      sameRun(await runOnce(within, xbar, rows), expected);
-      within.dispose();
-      await tight.backend.dispose();
-
-      const small = await open({ memoryBudget: weightBytes / 2 });
-      const error = await rejects(small.backend.load(sae), BackendError);
-      check(/about 512 of its 1024 latents would fit/.test(error.message) && error.hint!.includes(String(weightBytes)), `${error.message} ${error.hint}`);
-      equal(small.gpu.live(), 0, 'buffers');
-      await small.backend.dispose();
-    },
-  },
-  {
-    name: 'nothing is left behind: buffers and bytes after 40 runs are those after the first',
-    async run() {
-      const sae = makeSae({ architecture: 'jumprelu', d_in: D_IN, d_sae: 400, seed: 13 });
-      const { backend, gpu } = await open({ timings: true });
-      const loaded = await backend.load(sae);
-      const side = async (): Promise<void> => void (await Promise.all([runOnce(loaded, rowsOf(0), ROWS), runOnce(loaded, rowsOf(1), ROWS)]));
-      await side();
-      await side();
-      const before = [gpu.live(), gpu.liveBytes()];
-      for (let i = 0; i < 20; i++) await side();
-      equal([gpu.live(), gpu.liveBytes()].join(), before.join(), 'buffers and bytes');
-      loaded.dispose();
-      equal(backend.memory.weights, 0, 'bytes of weights');
-      await backend.dispose();
-    },
-  },
 ];
-
-/** A backend on a device of its own, observed. */
-async function open(options: WebGpuOptions = {}) {
-  const gpu = observedGpu(await findGpu());
-  const notices: string[] = [];
-  const backend = await createWebGpuBackend({ gpu: gpu.gpu, notice: (text) => notices.push(text), ...options });
-  return { backend, gpu, notices };
-}
-
-interface Result {
-  readonly codes: SparseCodes;
-  readonly y: Float32Array;
-}
-
-const rowsOf = (batch: number): Float32Array => randomRows(ROWS, D_IN, 100 + batch);
-
-/** `disturb` is called when a batch's encode was begun. */
-async function runBatches(loaded: LoadedSae, disturb: (batch: number) => void = () => undefined): Promise<Result[]> {
-  const results: Result[] = [];
-  for (let batch = 0; batch < BATCHES; batch++) {
-    const encoding = loaded.encode(rowsOf(batch), ROWS);
-    encoding.catch(() => undefined);
-    // The call has recorded and submitted its work by then, and waits.
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    disturb(batch);
-    const codes = await encoding;
-    results.push({ codes, y: await loaded.decode(codes) });
-  }
-  return results;
-}
-
-async function runOnce(loaded: LoadedSae, xbar: Float32Array, rows: number): Promise<Result> {
-  const codes = await loaded.encode(xbar, rows);
-  return { codes, y: await loaded.decode(codes) };
-}
-
-function sameRun(got: Result, expected: Result): void {
-  sameCodes(got.codes, expected.codes);
-  equal(got.codes.nearTies, expected.codes.nearTies, 'near ties');
-  sameNumbers(got.y, expected.y, 'decoded');
-}
-
-function sameRuns(got: readonly Result[], expected: readonly Result[]): void {
-  equal(got.length, expected.length, 'batches');
-  got.forEach((result, batch) => sameRun(result, expected[batch]!));
-  check(joinCodes(got.map(({ codes }) => codes), got[0]!.codes.d_sae).features.length > 0, 'something fires');
-}
-
-/** The source, and how much was read of it. */
-function counted(held: WeightSource): { source: WeightSource; reads: { encoder: number; decoder: number; largest: number } } {
-  const reads = { encoder: 0, decoder: 0, largest: 0 };
-  const source: WeightSource = {
-    encoderColumns: (first, count) => held.encoderColumns(first, count),
-    async encoderRows(first, count) {
-      equal(first, reads.encoder, 'first row of W_enc');
-      reads.encoder += count;
-      const rows = await held.encoderRows(first, count);
-      reads.largest = Math.max(reads.largest, rows.length);
-      return rows.slice();
-    },
-    async decoderRows(first, count) {
-      equal(first, reads.decoder, 'first row of W_dec');
-      reads.decoder += count;
-      const rows = await held.decoderRows(first, count);
-      reads.largest = Math.max(reads.largest, rows.length);
-      return rows.slice();
-    },
-  };
-  return { source, reads };
-}
