@@ -51,8 +51,7 @@ export function benchText(calibration: Calibration, kept: 'read' | 'written' | '
       method,
       rule,
       shortTime(terms.launch),
-      // One row: each weight is read, and multiplied once.
-      giga(terms.weights + terms.product, 4),
+      giga(Math.max(terms.weights, terms.product), 4),
       giga(terms.select, 1),
       giga(terms.product, 2),
       `${Math.round(100 * error)} %`,

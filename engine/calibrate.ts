@@ -7,7 +7,7 @@
  */
 import type { Backend, LoadedSae } from './backend.js';
 import type { BackendCalibration, Calibration, CostFit, CostPoint, EncodeMethod, SelectionRule } from './cost-model.js';
-import { fitTerms } from './cost-model.js';
+import { FEWEST_POINTS, fitTerms } from './cost-model.js';
 import { BackendError, isAbort } from './errors.js';
 import { createRandom } from './random.js';
 import type { Sae } from './sae.js';
@@ -25,7 +25,7 @@ export interface CalibrateOptions {
 
 /**
  * Rows, d_in, d_sae; by what each is dominated. Rows and work enough that threads
- * share the large ones. The first ENOUGH are what a slow backend is measured with.
+ * share the large ones.
  */
 const SHAPES: readonly (readonly [rows: number, d_in: number, d_sae: number])[] = [
   [1, 32, 256], // launch
@@ -35,7 +35,6 @@ const SHAPES: readonly (readonly [rows: number, d_in: number, d_sae: number])[] 
   [1024, 256, 128], // input
   [32, 256, 1024], // some of all
 ];
-const ENOUGH = 4;
 const L0 = 32;
 /** z of a standard normal number that L0 of 2,048 pass, about; what fires does not matter to a cost, how many does a little. */
 const THRESHOLD = 2.15;
@@ -75,6 +74,7 @@ async function calibrateBackend(backend: Backend, budget: number, patience: numb
   for (const rule of RULES) await withPatience(first(backend, rule), patience, `its kernels were still compiling after ${patience.toPrecision(2)} s`);
   const setUpSeconds = (performance.now() - began) / 1000;
   const deadline = performance.now() + 1000 * Math.max(0.25 * budget, budget - setUpSeconds);
+  const giveUp = began + 1000 * Math.max(patience, 1.5 * budget);
 
   const jobs: { method: EncodeMethod; rule: SelectionRule }[] = RULES.flatMap((rule) => METHODS.map((method) => ({ method, rule })));
   const fits: CostFit[] = [];
@@ -87,7 +87,8 @@ async function calibrateBackend(backend: Backend, budget: number, patience: numb
     for (const [rows, d_in, d_sae] of SHAPES) {
       signal?.throwIfAborted();
       const late = performance.now() > deadline;
-      if (late && points.length >= ENOUGH) break;
+      // Fewer points would give a fit that means nothing.
+      if (performance.now() > giveUp) throw new BackendError(`it is too slow to be measured in ${((giveUp - began) / 1000).toPrecision(2)} s`);
       const sae = randomSae(rule, d_in, d_sae);
       const before = performance.now();
       const loaded = await backend.load(sae, { screen: method === 'screened' ? 'on' : 'off', signal });
@@ -103,7 +104,7 @@ async function calibrateBackend(backend: Backend, budget: number, patience: numb
         done++;
       }
     }
-    if (points.length >= ENOUGH) fits.push({ method, rule, ...fitTerms(points), points, survivorRatio });
+    if (points.length >= FEWEST_POINTS) fits.push({ method, rule, ...fitTerms(points), points, survivorRatio });
   }
   loads.sort((a, b) => a - b);
   return { backend: kind, description, software: kind === 'webgpu' && software, setUpSeconds, loadSecondsPerWeight: loads[0] ?? 0, fits, problem: null };

@@ -5,13 +5,14 @@
  *
  * One call of encode on [rows, d_in] with d_sae features takes
  *
- *   launch + input rows d_in + weights d_in d_sae + select rows d_sae + product rows d_in d_sae
+ *   launch + input rows d_in + select rows d_sae + d_in d_sae max(weights, product rows)
  *
  * seconds: what a call costs before any work (submission, readback, a worker's
- * hop); moving the rows; reading every weight once, which is all a small batch
- * does; looking at each pre-activation; and the multiply-adds. The five factors
- * are fitted to a handful of measured shapes, none of them negative, with errors
- * taken relative to the time: a millisecond counts in a call of two.
+ * hop); moving the rows; looking at each pre-activation; and then either reading
+ * every weight once, which is all that a small batch does (or multiplying a tile
+ * that a few rows do not fill), or the multiply-adds: a roofline of two lines. The
+ * five factors are fitted to six measured shapes, none of them negative, with
+ * errors taken relative to the time: a millisecond counts in a call of two.
  *
  * Encode alone is modelled: decode and the analyses go on active features, some
  * tens of thousands, and cost little beside it.
@@ -30,12 +31,12 @@ export interface CostShape {
   readonly rule: SelectionRule;
 }
 
-/** Factors of the five terms, in seconds; none is negative. */
+/** The five factors, in seconds; none is negative. */
 export interface CostTerms {
   readonly launch: number;
   /** per value of the input */
   readonly input: number;
-  /** per weight of the encoder */
+  /** per weight of the encoder, where rows are few */
   readonly weights: number;
   /** per pre-activation */
   readonly select: number;
@@ -98,39 +99,54 @@ export interface Prediction {
 
 const NAMES = ['launch', 'input', 'weights', 'select', 'product'] as const satisfies readonly (keyof CostTerms)[];
 
-const sizes = ({ rows, d_in, d_sae }: Pick<CostPoint, 'rows' | 'd_in' | 'd_sae'>): readonly number[] => [1, rows * d_in, d_in * d_sae, rows * d_sae, rows * d_in * d_sae];
+type Size = Pick<CostPoint, 'rows' | 'd_in' | 'd_sae'>;
 
 /** Seconds of one call. */
-export function costOf(shape: Pick<CostPoint, 'rows' | 'd_in' | 'd_sae'>, terms: CostTerms): number {
-  return sizes(shape).reduce((sum, size, at) => sum + size * terms[NAMES[at]!], 0);
+export function costOf({ rows, d_in, d_sae }: Size, { launch, input, weights, select, product }: CostTerms): number {
+  return launch + input * rows * d_in + select * rows * d_sae + d_in * d_sae * Math.max(weights, product * rows);
 }
 
+/** The factors' coefficients for a shape of which it is known which of the two lines it lies on. */
+function coefficients({ rows, d_in, d_sae }: Size, small: boolean): readonly number[] {
+  const work = d_in * d_sae;
+  return [1, rows * d_in, small ? work : 0, rows * d_sae, small ? 0 : rows * work];
+}
+
+/** Points that a fit needs: one more than it has factors. */
+export const FEWEST_POINTS = NAMES.length + 1;
+
 /**
- * Non-negative least squares of relative errors. With five unknowns every subset
- * of them can be tried: the best one whose solution has no negative factor is the
- * answer.
+ * Non-negative least squares of relative errors. With five factors and six points
+ * everything can be tried: up to which number of rows the weights decide, and
+ * which factors are zero. Of the solutions without a negative factor, the best.
  *
- * @param points at least one, with positive times
+ * @param points at least FEWEST_POINTS, with positive times
+ * @throws RangeError for fewer: the factors would not be determined
  */
 export function fitTerms(points: readonly CostPoint[]): { terms: CostTerms; error: number } {
-  // Each equation divided by its time: sum of factor x size / seconds should be 1.
-  const equations = points.map((point) => sizes(point).map((size) => size / point.seconds));
-  const scale = NAMES.map((_, column) => Math.max(...equations.map((row) => row[column]!)));
-  let best: number[] = NAMES.map(() => 0);
-  let bestError = Infinity;
-  for (let subset = 1; subset < 2 ** NAMES.length; subset++) {
-    const columns = NAMES.flatMap((_, column) => ((subset >> column) & 1 ? [column] : []));
-    if (columns.length > points.length) continue;
-    const solution = leastSquares(equations.map((row) => columns.map((column) => row[column]! / scale[column]!)));
-    if (solution === null || solution.some((factor) => !(factor >= 0))) continue;
-    const factors: number[] = NAMES.map(() => 0);
-    columns.forEach((column, at) => (factors[column] = solution[at]! / scale[column]!));
-    const error = equations.reduce((sum, row) => sum + (row.reduce((total, entry, column) => total + entry * factors[column]!, 0) - 1) ** 2, 0);
-    if (error < bestError) [best, bestError] = [factors, error];
+  if (points.length < FEWEST_POINTS) throw new RangeError(`${points.length} points do not determine a fit, ${FEWEST_POINTS} are needed`);
+  const lossOf = (terms: CostTerms): number => points.reduce((sum, point) => sum + (costOf(point, terms) / point.seconds - 1) ** 2, 0);
+  let best: CostTerms = { launch: 0, input: 0, weights: 0, select: 0, product: 0 };
+  let bestLoss = Infinity;
+  for (const limit of new Set([0, ...points.map(({ rows }) => rows)])) {
+    // Each equation divided by its time: the sum of factor x size / seconds should be 1.
+    const equations = points.map((point) => coefficients(point, point.rows <= limit).map((size) => size / point.seconds));
+    const scale = NAMES.map((_, column) => Math.max(...equations.map((row) => row[column]!)));
+    for (let subset = 1; subset < 2 ** NAMES.length; subset++) {
+      const columns = NAMES.flatMap((_, column) => ((subset >> column) & 1 ? [column] : []));
+      if (columns.some((column) => scale[column] === 0)) continue;
+      const solution = leastSquares(equations.map((row) => columns.map((column) => row[column]! / scale[column]!)));
+      if (solution === null || solution.some((factor) => !(factor >= 0))) continue;
+      const factors: number[] = NAMES.map(() => 0);
+      columns.forEach((column, at) => (factors[column] = solution[at]! / scale[column]!));
+      const [launch = 0, input = 0, weights = 0, select = 0, product = 0] = factors;
+      const terms = { launch, input, weights, select, product };
+      // By the model itself: where the lines cross elsewhere than was supposed, this is no solution.
+      const loss = lossOf(terms);
+      if (loss < bestLoss) [best, bestLoss] = [terms, loss];
+    }
   }
-  const [launch = 0, input = 0, weights = 0, select = 0, product = 0] = best;
-  const terms = { launch, input, weights, select, product };
-  return { terms, error: Math.max(...points.map((point) => Math.abs(costOf(point, terms) / point.seconds - 1))) };
+  return { terms: best, error: Math.max(...points.map((point) => Math.abs(costOf(point, best) / point.seconds - 1))) };
 }
 
 /** x of min ||A x - 1||, by the normal equations and elimination with pivoting; null where A has not full rank. */

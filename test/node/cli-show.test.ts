@@ -128,4 +128,19 @@ describe('doctor', () => {
     const { available, problem, remedy } = findings['webgpu'] as { available: boolean; problem: string | null; remedy: string | null };
     assert.ok(available || (problem !== null && remedy !== null));
   });
+
+  it('--bench measures once, keeps it, and says what it means', async () => {
+    const env = { XDG_CACHE_HOME: join(folder, 'cache'), LOCALAPPDATA: join(folder, 'cache'), HOME: folder };
+    type Bench = { kept: string; calibration: { seconds: number; backends: { backend: string; fits: unknown[] }[] }; predictions: { rows: number; ways: { seconds: number }[]; choice: { backend: string } | null }[] };
+    const measured = jsonOf(await cli(['doctor', '--bench', '--json'], { env }))['bench'] as Bench;
+    assert.equal(measured.kept, 'written');
+    assert.ok((measured.calibration.backends.find(({ backend }) => backend === 'wasm')?.fits.length ?? 0) >= 2);
+    assert.equal(measured.predictions.length, 4);
+    for (const { ways, choice } of measured.predictions) assert.ok(choice !== null && ways.every(({ seconds }) => seconds > 0));
+    const again = jsonOf(await cli(['doctor', '--bench', '--json'], { env }))['bench'] as Bench;
+    assert.deepEqual(again, { ...measured, kept: 'read' });
+    const { status, stdout } = await cli(['doctor', '--bench'], { env });
+    assert.equal(status, 0);
+    assert.match(stdout, /\n\nCost of encode, measured earlier and kept\n {2}backend [^]*\n\nExpected, and what is cheapest for 100 calls\n {2}rows x d_in x d_sae /);
+  });
 });
