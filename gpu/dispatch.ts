@@ -1,4 +1,5 @@
 /** Pipelines as encode and decode need them, and the one way to start a kernel. */
+import { BackendError } from '../engine/errors.js';
 import type { Architecture } from '../engine/sae.js';
 import type { Pipelines } from './pipelines.js';
 
@@ -6,8 +7,9 @@ export type EncodePipelines =
   | { readonly kind: 'threshold'; readonly encode: GPUComputePipeline; readonly count: GPUComputePipeline; readonly scan: GPUComputePipeline; readonly scatter: GPUComputePipeline }
   | { readonly kind: 'topk'; readonly encode: GPUComputePipeline; readonly select: GPUComputePipeline };
 
-/** @throws BackendError with the compiler's messages */
+/** @throws BackendError with the compiler's messages, or for an architecture that no kernel computes */
 export async function encodePipelines(pipelines: Pipelines, architecture: Architecture): Promise<EncodePipelines> {
+  if (architecture === 'gated' || architecture === 'batchtopk') throw new BackendError(`WebGPU: no kernel encodes ${architecture} SAEs`, { hint: 'Use --backend wasm.' });
   if (architecture === 'topk') return { kind: 'topk', ...(await pipelines.all(['encode', 'select'])) };
   return { kind: 'threshold', ...(await pipelines.all(['encode', 'count', 'scan', 'scatter'])) };
 }
