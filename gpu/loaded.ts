@@ -37,7 +37,7 @@ export class LoadedGpuSae implements LoadedSae {
   readonly #options: WeightOptions;
   #resident: Resident;
   /** While the SAE moves to a new device. */
-  #moving: Promise<Resident> | null = null;
+  #moving: { readonly to: Generation; readonly done: Promise<Resident> } | null = null;
   /** Rows that one call of the encoder, and of the decoder, is given; fewer once the memory budget was met. */
   #encodeRows = Infinity;
   #decodeRows = Infinity;
@@ -129,8 +129,13 @@ export class LoadedGpuSae implements LoadedSae {
   async #on(generation: Generation): Promise<Resident> {
     // Another call may have moved it on already.
     if (this.#resident.generation.number >= generation.number) return this.#resident;
-    this.#moving ??= this.#move(generation).finally(() => (this.#moving = null));
-    return this.#moving;
+    if (this.#moving?.to !== generation) {
+      const done = this.#move(generation).finally(() => {
+        if (this.#moving?.to === generation) this.#moving = null;
+      });
+      this.#moving = { to: generation, done };
+    }
+    return this.#moving.done;
   }
 
   async #move(generation: Generation): Promise<Resident> {
@@ -139,7 +144,7 @@ export class LoadedGpuSae implements LoadedSae {
       resident.weights.destroy();
       throw disposedOf();
     }
-    this.#resident = resident;
+    if (generation.number > this.#resident.generation.number) this.#resident = resident;
     return resident;
   }
 

@@ -110,7 +110,7 @@ export class PassTimer {
 
   /** @returns nanoseconds of all passes, or null where one was not timed or a clock ran backwards */
   read(bytes: ArrayBuffer): number | null {
-    if (this.#passes > MOST_PASSES) return null;
+    if (this.#passes === 0 || this.#passes > MOST_PASSES) return null;
     const stamps = new BigUint64Array(bytes, 0, 2 * this.#passes);
     let sum = 0;
     for (let at = 0; at < stamps.length; at += 2) {

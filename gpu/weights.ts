@@ -121,8 +121,7 @@ export class Weights {
 
   async #fill(device: Device, sae: Sae, plan: Plan, { source, signal }: WeightOptions): Promise<void> {
     const uploader = new Uploader(device, this.storage, signal);
-    const norms = await this.#fillDecoder(uploader, sae, plan.decode.quads, source, signal);
-    const scale = sae.rescaleActsByDecoderNorm ? norms : null;
+    const scale = await this.#fillDecoder(uploader, sae, plan.decode.quads, source, signal);
     const squares = await this.#fillEncoder(uploader, sae, source, scale, signal);
     for (const { first, n, stride, bias, threshold, gate } of this.encode) {
       const vector = (of: (i: number) => number): Float32Array => Float32Array.from({ length: stride }, (_, i) => (i < n ? of(first + i) : 0));
@@ -140,32 +139,32 @@ export class Weights {
     this.#storageError = uploader.largestColumnError();
   }
 
-  /** W_dec as [n, 4 * quads] by block, each row divided by its norm where the SAE rescales. @returns the norms */
-  async #fillDecoder(uploader: Uploader, sae: Sae, quads: number, source: WeightSource, signal: AbortSignal | undefined): Promise<Float64Array> {
-    const { d_sae, d_out } = sae;
+  /** W_dec as [n, 4 * quads] by block, each row divided by its norm where the SAE rescales. @returns the norms, null where nothing is rescaled */
+  async #fillDecoder(uploader: Uploader, sae: Sae, quads: number, source: WeightSource, signal: AbortSignal | undefined): Promise<Float64Array | null> {
+    const { d_sae, d_out, rescaleActsByDecoderNorm: rescales } = sae;
     const width = 4 * quads;
-    const norms = new Float64Array(d_sae);
+    const norms = new Float64Array(rescales ? d_sae : 0);
     const most = slabRows(width);
     for (const { first, n, w } of this.decode) {
       for (let from = first; from < first + n; from += most) {
         const count = Math.min(most, first + n - from);
         const rows = checked('W_dec', await source.decoderRows(from, count, signal), from, count, d_out);
         signal?.throwIfAborted();
-        for (let r = 0; r < count; r++) norms[from + r] = norm(rows.subarray(r * d_out, (r + 1) * d_out));
-        const plain = !sae.rescaleActsByDecoderNorm && width === d_out;
+        for (let r = 0; r < count && rescales; r++) norms[from + r] = norm(rows, r * d_out, (r + 1) * d_out);
+        const plain = !rescales && width === d_out;
         const slab = plain ? rows : uploader.slab(count * width);
         for (let r = 0; r < count && !plain; r++) {
           const row = rows.subarray(r * d_out, (r + 1) * d_out);
           const to = slab.subarray(r * width, (r + 1) * width);
           const size = norms[from + r] ?? 0;
           to.fill(0);
-          if (!sae.rescaleActsByDecoderNorm) to.set(row);
+          if (!rescales) to.set(row);
           else if (size !== 0) for (let o = 0; o < d_out; o++) to[o] = (row[o] ?? 0) * (1 / size);
         }
         await uploader.matrix(w, (from - first) * width, slab, `W_dec, row ${from} on`);
       }
     }
-    return norms;
+    return rescales ? norms : null;
   }
 
   /** Columns first .. first + n of W_enc as [4 * quads, stride] by block; rows past d_in are zeros, as new buffers are. @returns ||W_enc[:,i]||^2 */
@@ -219,9 +218,10 @@ function slabRows(width: number): number {
   return Math.max(1, Math.floor(SLAB / (4 * width)));
 }
 
-function norm(row: Float32Array): number {
+/** As `decoderNorms` has it, in the same order. */
+function norm(rows: Float32Array, from: number, to: number): number {
   let sum = 0;
-  for (const w of row) sum += w * w;
+  for (let at = from; at < to; at++) sum += rows[at]! * rows[at]!;
   return Math.sqrt(sum);
 }
 
