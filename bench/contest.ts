@@ -104,7 +104,7 @@ function contender<T>({ name, task, peer }: Entered<T>): Contender {
 function rowsOf<T>({ suite, label, own = [], flop, tokens, note = '' }: Contest<T>, entered: readonly Entered<T>[], timings: readonly Timing[]): Row[] {
   const rates = (subject: Timing, peer: Timing): string =>
     [
-      ...(flop === undefined ? [] : [`${rate(flop / subject.median)} FLOP/s against ${rate(flop / peer.median)}`]),
+      ...(flop === undefined ? [] : [`${rate(flop / subject.median)}FLOP/s against ${rate(flop / peer.median)}FLOP/s`]),
       ...(tokens === undefined ? [] : [`${Math.round(tokens / subject.median)} tokens/s against ${Math.round(tokens / peer.median)}`]),
       ...(note === '' ? [] : [note]),
     ].join('; ');

@@ -17,7 +17,7 @@ export function nodeHost(root: string, say: (line: string) => void): Host {
     description,
     cores: availableParallelism(),
     async ortWeb(build, threads) {
-      if (build === 'webgpu') throw new Error("onnxruntime-web's WebGPU runs in pages");
+      if (build === 'webgpu') return (await import(new URL('ort.webgpu.min.mjs', dist).href)) as typeof Ort;
       if (deno && threads > 1) throw new Error('onnxruntime-web starts no threads in Deno');
       // Its build for Node is the one that starts threads there, but only one copy of that can be loaded.
       const file = threads > 1 ? 'ort.node.min.mjs' : 'ort.wasm.min.mjs';

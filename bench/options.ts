@@ -27,7 +27,7 @@ spread of the ratio over the rounds.
 
   --suite NAME     only this suite; may be repeated, or a list with commas
   --runtime NAME   only in node, deno or chromium; without it encode runs in all three,
-                   webgpu in chromium, the others in node
+                   webgpu in chromium and deno, the others in node
   --quick          small shapes and few rounds: does it work at all
   --json FILE      write {machine, rows} there
   --markdown       print tables for a page

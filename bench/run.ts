@@ -50,7 +50,7 @@ export async function bench({ suites: names, runtime, quick }: BenchOptions, tel
           const result = await (where === 'deno' ? runInDeno(list, quick) : runInChromium(list, quick, tell));
           rows.push(...result.rows);
           runtimes.push(result.description);
-          adapter = result.adapter ?? adapter;
+          adapter = [adapter, result.adapter].filter((name, at, all) => name !== null && all.indexOf(name) === at).join('; ') || null;
         });
       }
     }

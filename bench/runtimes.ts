@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 import { launch } from 'puppeteer-core';
 import { assetModule } from '../scripts/asset-loader.mjs';
+import { gpuPossible } from '../engine/gpu-devices-node.js';
 import { BROWSER_FLAGS, findBrowser } from '../scripts/browser.mjs';
 import type { PageResult } from './page.js';
 
@@ -108,6 +109,9 @@ function serve(folder: string): Promise<{ url: string; close(): void }> {
   });
 }
 
+/** On Linux a page gets a real GPU through Vulkan only, and only when told; where there is none the flags would cost the software adapter. */
+const GPU_FLAGS = process.platform === 'linux' && gpuPossible() ? ['--enable-features=Vulkan', '--ignore-gpu-blocklist'] : [];
+
 /** A page that computes answers no protocol message meanwhile; an hour is longer than any suite. */
 const PATIENCE = 3_600_000;
 
@@ -117,7 +121,7 @@ export async function runInChromium(names: readonly string[], quick: boolean, sa
   const folder = join(BUILD, `chromium-${process.pid}`);
   await bundle('page.ts', folder, true);
   const server = await serve(folder);
-  const browser = await launch({ executablePath, headless: true, args: BROWSER_FLAGS, protocolTimeout: PATIENCE });
+  const browser = await launch({ executablePath, headless: true, args: [...BROWSER_FLAGS, ...GPU_FLAGS], protocolTimeout: PATIENCE });
   try {
     const page = await browser.newPage();
     page.setDefaultTimeout(PATIENCE);

@@ -20,7 +20,7 @@ export interface Suite {
 /** Rounds and seconds for a case; a large one takes fewer rounds. */
 export function budgetFor({ quick }: SuiteOptions, large = false): Budget {
   if (quick) return { rounds: 3, seconds: 1, warmup: 0.02 };
-  return large ? { rounds: 9, seconds: 20, warmup: 0.5 } : { rounds: 21, seconds: 6, warmup: 0.5 };
+  return large ? { rounds: 7, seconds: 10, warmup: 0.3 } : { rounds: 15, seconds: 4, warmup: 0.3 };
 }
 
 /** `node 256x768x6144` */

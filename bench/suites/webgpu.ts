@@ -1,5 +1,6 @@
 /**
- * Suite 2: WebGPU against WebGPU on the same adapter, in a page. On a software
+ * Suite 2: WebGPU against WebGPU on the same adapter, in a page (Tint) and in Deno
+ * (naga), which needs no screen and so runs on a server's GPU. On a software
  * adapter shapes are small and the rows say so: SwiftShader runs WGSL on the CPU,
  * one invocation after another, and what wins there says nothing about a GPU. On
  * a real one the same command takes the full shapes, and puts beside each rate
@@ -58,8 +59,8 @@ async function measurePeak(): Promise<number> {
 export const webgpuSuite: Suite = {
   name: 'webgpu',
   title: 'WebGPU against WebGPU on one adapter: dense encode, encode to codes, decode',
-  runtimes: ['chromium'],
-  byDefault: ['chromium'],
+  runtimes: ['chromium', 'deno'],
+  byDefault: ['chromium', 'deno'],
   async run(host, options) {
     const { name: adapter, software } = await adapterDescription();
     const peak = await measurePeak();
@@ -79,6 +80,22 @@ export const webgpuSuite: Suite = {
   },
 };
 
+/** The device's own time for one encode, by timestamps: what is left of it without uploads, readback and the page. Null where it keeps no time. */
+async function deviceSeconds({ sae, x, rows }: EncodeProblem): Promise<number | null> {
+  const runs = 5;
+  const backend = await createWebGpuBackend({ timings: true });
+  try {
+    const loaded = await backend.load(sae, { screen: 'off' });
+    await loaded.encode(x, rows);
+    backend.resetTimings();
+    for (let run = 0; run < runs; run++) await loaded.encode(x, rows);
+    const seconds = backend.timings?.['encode']?.gpuSeconds ?? null;
+    return seconds === null || seconds === 0 ? null : seconds / runs;
+  } finally {
+    await backend.dispose();
+  }
+}
+
 interface Adapter {
   readonly adapter: string;
   readonly software: boolean;
@@ -91,11 +108,13 @@ async function contests(host: Host, options: SuiteOptions, everybody: readonly P
   const weights = encoderWeights(d_in, d_sae);
   const x = gaussians(count * d_in, 3);
   const common = { suite: 'webgpu', budget: budgetFor(options, count * d_sae > 1e7), say: host.say };
+  const share = (seconds: number): string => `${((100 * flop) / seconds / peak).toPrecision(2)} % of the adapter's peak`;
+  const where = `${adapter}${software ? ', a software adapter: no figure of a GPU' : ''}`;
   // The whole way from JavaScript and back is timed: uploads and downloads are in it for everybody.
-  const shareOf = (rows: Row[]): Row[] =>
+  const shareOf = (rows: Row[], device: number | null = null): Row[] =>
     rows.map((row) => ({
       ...row,
-      note: [row.note, `${((100 * flop) / row.subject_median_s / peak).toPrecision(2)} % of the adapter's peak`, `${adapter}${software ? ', a software adapter: no figure of a GPU' : ''}`].join('; '),
+      note: [row.note, share(row.subject_median_s), ...(device === null ? [] : [`the device alone: ${rate(flop / device)}FLOP/s, ${share(device)}`]), where].join('; '),
     }));
   const entrants = everybody.map((peer, at) => ({ peer, ours: at === 0 }));
   const rows: Row[] = [];
@@ -133,6 +152,7 @@ async function contests(host: Host, options: SuiteOptions, everybody: readonly P
           flop,
           tokens: count,
         }),
+        await deviceSeconds(problem),
       ),
     );
   }
@@ -147,7 +167,7 @@ async function contests(host: Host, options: SuiteOptions, everybody: readonly P
       label: decodeName,
       entrants: entrants.map((entrant) => ({ ...entrant, make: async (peer) => (peer.decode === undefined ? [] : [await peer.decode(decode)]) })),
       check: (who, ours, theirs) => sameDense(`${who}, ${decodeName}`, ours, theirs, d_in, decodeLimit),
-      note: `${adapter}${software ? ', a software adapter: no figure of a GPU' : ''}`,
+      note: where,
     })),
   );
   return rows;
