@@ -35,6 +35,8 @@ export interface InputOptions {
   readonly contextSize?: number | undefined;
   /** Default `auto`: WebGPU where there is a device, else WASM. */
   readonly backend?: 'auto' | 'webgpu' | 'wasm' | undefined;
+  /** Bytes that weights and buffers may take on a GPU. Default: as much as there is. */
+  readonly memoryBudget?: number | undefined;
   /** Threads of the WASM backend. */
   readonly threads?: number | undefined;
   /** ONNX runtime of `model`. */
@@ -122,7 +124,7 @@ export interface OpenBackend {
   close(): Promise<void>;
 }
 
-export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'threads'> {
+export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'threads' | 'memoryBudget'> {
   readonly sae: Sae;
   readonly notice: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -142,8 +144,8 @@ const MOST_TWICE = 2 ** 29;
  * @throws BackendError when there is none, or the one that was asked for fails
  */
 export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
-  const { backend: wanted = 'auto', threads, sae, notice, signal, patience } = options;
-  const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads });
+  const { backend: wanted = 'auto', threads, memoryBudget, sae, notice, signal, patience } = options;
+  const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads, memoryBudget });
   const opened: Backend[] = [];
   const used: Backend[] = [];
   const open = async (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => {

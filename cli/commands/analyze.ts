@@ -23,6 +23,7 @@ interface AnalyzeFlags {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
   readonly holdWeights?: number;
+  readonly gpuMemory?: number;
   readonly modelRuntime: 'auto' | 'web' | 'node';
   readonly batchContexts?: number;
   readonly seed: number;
@@ -49,6 +50,7 @@ export function analyzeCommand(): Command {
     .option('--ignore-positions <list>', 'leave these positions of each context out, e.g. 0,1', wholeList)
     .option('--backend <kind>', 'auto, webgpu or wasm', oneOf('auto', 'webgpu', 'wasm'), 'auto')
     .option('--hold-weights <size>', 'largest encoder and decoder to hold in memory, e.g. 512MiB; larger ones are read a piece at a time (default: 2GiB)', byteSize)
+    .option('--gpu-memory <size>', 'the most that weights and buffers may take on a GPU, e.g. 1GiB (default: what there is)', byteSize)
     .option('--threads <n>', 'WASM worker threads for encoding', whole(1))
     .option('--model-runtime <kind>', 'auto (onnxruntime-node when installed, else onnxruntime-web), web or node', oneOf('auto', 'web', 'node'), 'auto')
     .option('--batch-contexts <n>', 'contexts a batch', whole(1))
@@ -83,7 +85,7 @@ With --json: {tokens, features, classes:{dead,ultralow,rare,live,dense}, l0, mse
 }
 
 async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
-  const { plugin, without = [], set = [], json, quiet = false, out, batchContexts, modelRuntime, holdWeights, ...options } = flags;
+  const { plugin, without = [], set = [], json, quiet = false, out, batchContexts, modelRuntime, holdWeights, gpuMemory, ...options } = flags;
   const signal = stopSignal();
   const registry = createRegistry();
   for (const builtin of builtins) registry.register(builtin);
@@ -96,6 +98,7 @@ async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
     report = await analyze({
       ...options,
       holdBytes: holdWeights,
+      memoryBudget: gpuMemory,
       ...(batchContexts === undefined ? {} : { contextsPerBatch: batchContexts }),
       runtime: modelRuntime,
       registry,

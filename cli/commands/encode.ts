@@ -13,6 +13,7 @@ interface EncodeFlags {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
   readonly holdWeights?: number;
+  readonly gpuMemory?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -25,6 +26,7 @@ export function encodeCommand(): Command {
     .requiredOption('--out <file>', 'codes.safetensors: locations u32 [nnz, 2] (row, feature), activations f32 [nnz]')
     .option('--backend <kind>', 'auto, webgpu or wasm', oneOf('auto', 'webgpu', 'wasm'), 'auto')
     .option('--hold-weights <size>', 'largest encoder and decoder to hold in memory, e.g. 512MiB; larger ones are read a piece at a time (default: 2GiB)', byteSize)
+    .option('--gpu-memory <size>', 'the most that weights and buffers may take on a GPU, e.g. 1GiB (default: what there is)', byteSize)
     .option('--threads <n>', 'WASM worker threads', whole(1))
     .option('--json', 'print one JSON object on stdout and nothing else')
     .option('--quiet', 'no progress and no notes')
@@ -41,7 +43,7 @@ Entries are sorted by row, then feature; rows of [contexts, positions, d] are co
 With --json: {rows, features, nnz, l0, backend, seconds, tokens_per_second, out}`,
     )
     .action(async (flags: EncodeFlags) => {
-      const { json, quiet = false, holdWeights, ...options } = flags;
+      const { json, quiet = false, holdWeights, gpuMemory, ...options } = flags;
       const signal = stopSignal();
       const display = progressDisplay(quiet);
       let report: EncodeReport;
@@ -49,6 +51,7 @@ With --json: {rows, features, nnz, l0, backend, seconds, tokens_per_second, out}
         report = await encodeToFile({
           ...options,
           holdBytes: holdWeights,
+          memoryBudget: gpuMemory,
           signal,
           onProgress: (event) => display.update(event),
           onNotice: (text) => display.line(`note: ${text}`),
