@@ -48,7 +48,7 @@ export class BufferPool {
 
   /**
    * A buffer of at least `size` bytes, with whatever was in it.
-   * @throws OverBudgetError where the budget has no room for it, even without what lies idle
+   * @throws NoRoomError where the budget has no room for it, even without what lies idle
    */
   acquire(size: number, usage: number): GPUBuffer {
     const bytes = bucket(size, Math.min(this.#device.limits.maxBufferSize, this.#device.limits.maxStorageBufferBindingSize));

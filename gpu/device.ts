@@ -6,6 +6,7 @@
  */
 import { BackendError, DeviceLostError } from '../engine/errors.js';
 import { capabilitiesOf, type Capabilities, type Ceilings, type DeviceLimits, deviceRequest } from './capabilities.js';
+import { NoRoomError } from './memory.js';
 
 /** Bits of GPUBufferUsage and GPUMapMode; Node has no such globals. */
 export const Usage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128, QUERY_RESOLVE: 512 } as const;
@@ -85,7 +86,7 @@ export class Device {
 
   /**
    * Runs synchronous GPU calls, and tells afterwards whether they were valid and found memory.
-   * @returns what `work` gave, and a promise that rejects with a BackendError
+   * @returns what `work` gave, and a promise that rejects with a BackendError: a NoRoomError where memory was not found
    * @throws what `work` throws, an exception of WebGPU's as a BackendError
    */
   scoped<T>(what: string, work: () => T): { result: T; valid: Promise<void> } {
@@ -105,7 +106,7 @@ export class Device {
       for (const scope of scopes) scope.catch(() => undefined);
     }
     const valid = this.guard(Promise.all(scopes)).then(([memory, validation]) => {
-      if (memory) throw new BackendError(`WebGPU: out of memory for ${what} (${memory.message})`, { hint: 'Use --backend wasm.' });
+      if (memory) throw new NoRoomError(`WebGPU: out of memory for ${what} (${memory.message})`, { hint: 'Use --backend wasm.' });
       if (validation) throw new BackendError(`WebGPU: ${what}: ${validation.message}`);
     });
     // Callers await it after other promises; it must not count as unhandled until then.

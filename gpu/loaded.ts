@@ -11,7 +11,7 @@ import { BackendError, withRowsFrom } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import type { Plan } from './decide.js';
 import type { DeviceManager, Generation } from './manager.js';
-import { type MemoryReport, OverBudgetError } from './memory.js';
+import { type MemoryReport, NoRoomError } from './memory.js';
 import { makeResident, type Resident } from './resident.js';
 import type { WeightOptions } from './weights.js';
 
@@ -90,7 +90,11 @@ export class LoadedGpuSae implements LoadedSae {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#resident.weights.destroy();
+    const { weights, generation } = this.#resident;
+    weights.destroy();
+    // What another SAE needs it makes anew; what nobody needs is not kept.
+    generation.pool.clear();
+    generation.pool.ring.clear();
   }
 
   async #encode({ encoder }: Resident, xbar: Float32Array, rows: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
@@ -158,7 +162,7 @@ export class LoadedGpuSae implements LoadedSae {
  * Work on all rows in order: at once where memory allows, else in pieces of half the
  * rows, and half of those. No rows are one piece too.
  * @returns the rows of a piece that fitted, for the next time
- * @throws OverBudgetError where not one row fits; what `work` throws
+ * @throws NoRoomError where not one row fits; what `work` throws
  */
 async function inPieces(rows: number, most: number, work: (first: number, count: number) => Promise<void>): Promise<number> {
   let first = 0;
@@ -168,7 +172,7 @@ async function inPieces(rows: number, most: number, work: (first: number, count:
       await work(first, count);
       first += count;
     } catch (error) {
-      if (!(error instanceof OverBudgetError) || count <= 1) throw withRowsFrom(first, error);
+      if (!(error instanceof NoRoomError) || count <= 1) throw withRowsFrom(first, error);
       most = Math.ceil(count / 2);
     }
   } while (first < rows);

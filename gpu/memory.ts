@@ -20,8 +20,8 @@ export interface MemoryReport {
   readonly budget: number | null;
 }
 
-/** An allocation that the budget has no room for; fewer rows at a time may. */
-export class OverBudgetError extends BackendError {}
+/** An allocation that the budget, or the device, has no room for; fewer rows at a time may fit. */
+export class NoRoomError extends BackendError {}
 
 export class Memory {
   readonly #gpu: GPUDevice;
@@ -60,11 +60,11 @@ export class Memory {
     return this.total + bytes <= this.#budget;
   }
 
-  /** @throws OverBudgetError where the budget has no room for it */
+  /** @throws NoRoomError where the budget has no room for it */
   create(use: MemoryUse, size: number, usage: number, label?: string): GPUBuffer {
     if (!this.fits(size)) {
       const { weights, scratch, readback } = this.#bytes;
-      throw new OverBudgetError(
+      throw new NoRoomError(
         `WebGPU: ${size} bytes more for ${label ?? use} pass the memory budget of ${this.#budget} bytes: weights take ${weights}, scratch ${scratch}, readback ${readback}`,
         { hint: `A budget of ${this.total + size} bytes would do for this; or use --backend wasm.` },
       );

@@ -40,7 +40,7 @@ export class ReadbackRing {
    * A slot whose buffer holds at least `size` bytes: the smallest idle one that does, else
    * a new one in the place of the largest that does not. Calls side by side may have more
    * than three under way; the ring keeps three of them.
-   * @throws OverBudgetError
+   * @throws NoRoomError
    */
   take(size: number): Slot {
     const fitting = this.#idle.filter(({ buffer }) => buffer.size >= size).sort((a, b) => a.buffer.size - b.buffer.size)[0];

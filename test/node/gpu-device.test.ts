@@ -7,7 +7,7 @@ import { bucket, BufferPool, Loan } from '../../gpu/buffers.js';
 import { capabilitiesOf, type DeviceLimits, deviceRequest } from '../../gpu/capabilities.js';
 import { Device } from '../../gpu/device.js';
 import { halfBits, halfValue } from '../../gpu/half.js';
-import { Memory, OverBudgetError } from '../../gpu/memory.js';
+import { Memory, NoRoomError } from '../../gpu/memory.js';
 import { needsNudge, waitForMap } from '../../gpu/nudge.js';
 import { variantKey } from '../../gpu/pipelines.js';
 import { createWebGpuBackend } from '../../gpu/backend.js';
@@ -109,7 +109,7 @@ test('memory: counted by use, the peak kept, the budget too', () => {
   const weights = memory.create('weights', 600, 128);
   let idle: GPUBuffer | null = memory.create('scratch', 300, 128);
   assert.equal(memory.fits(101), false);
-  assert.throws(() => memory.create('readback', 200, 9), (error) => error instanceof OverBudgetError && /200 bytes more for readback/.test(error.message) && error.hint!.includes('1100 bytes'));
+  assert.throws(() => memory.create('readback', 200, 9), (error) => error instanceof NoRoomError && /200 bytes more for readback/.test(error.message) && error.hint!.includes('1100 bytes'));
   memory.onPressure(() => {
     if (idle) memory.destroy('scratch', idle);
     idle = null;

@@ -17,7 +17,7 @@ import { compile } from '../../gpu/pipelines.js';
 import { IN_FLIGHT } from '../../gpu/upload.js';
 import { SLAB, Weights } from '../../gpu/weights.js';
 import { D_IN, type DeviceCase, open, ROWS, rowsOf, runOnce, sameRun } from './device-support.js';
-import { check, equal, rejects } from './gpu-support.js';
+import { check, equal, limitMemory, rejects } from './gpu-support.js';
 import { assertCodesMatch, makeSae, randomRows } from './oracle.js';
 
 /** Reads weights of 16 bits as f32, one a thread. */
@@ -184,6 +184,30 @@ export const deviceMemorySuite: readonly DeviceCase[] = [
       check(/about 512 of its 1024 latents would fit/.test(error.message) && error.hint!.includes(String(weightBytes)), `${error.message} ${error.hint}`);
       equal(small.gpu.live(), 0, 'buffers');
       await small.backend.dispose();
+    },
+  },
+  {
+    name: 'a device out of memory for a batch gets it in pieces, with the same codes; out of memory for the weights is an error',
+    async run() {
+      const sae = makeSae({ architecture: 'jumprelu', d_in: D_IN, d_sae: 1024, seed: 18 });
+      const rows = 200;
+      const xbar = randomRows(rows, D_IN, 19);
+      const { backend, gpu } = await open();
+      const loaded = await backend.load(sae);
+      const expected = await runOnce(loaded, xbar, rows);
+      loaded.dispose();
+      equal(gpu.live(), 0, 'buffers after the SAE');
+      // Pre-activations of 200 rows take 819,200 bytes.
+      limitMemory(gpu.devices[0]!, 300_000);
+      const again = await backend.load(sae);
+      for (let i = 0; i < 2; i++) sameRun(await runOnce(again, xbar, rows), expected);
+      again.dispose();
+      equal(gpu.live(), 0, 'buffers after the SAE');
+      limitMemory(gpu.devices[0]!, 50_000);
+      const error = await rejects(backend.load(sae), BackendError);
+      check(/out of memory for the weights/.test(error.message), error.message);
+      equal(gpu.live(), 0, 'buffers');
+      await backend.dispose();
     },
   },
   {

@@ -58,6 +58,26 @@ export function observed(real: GPUAdapter, into: Observed & { watch(device: GPUD
   return Object.assign(into, { adapter });
 }
 
+/**
+ * Makes a device say that it is out of memory for buffers of more than `most` bytes,
+ * as a device says it: the buffer is there, and the error scope around it tells.
+ */
+export function limitMemory(device: GPUDevice, most: number): void {
+  const scopes: { filter: GPUErrorFilter; failed: boolean }[] = [];
+  const [push, pop, create] = [device.pushErrorScope.bind(device), device.popErrorScope.bind(device), device.createBuffer.bind(device)];
+  device.pushErrorScope = (filter) => (scopes.push({ filter, failed: false }), push(filter));
+  device.popErrorScope = () => {
+    const scope = scopes.pop();
+    const popped = pop();
+    return scope?.failed === true ? popped.then(() => ({ message: 'made up' }) as GPUError) : popped;
+  };
+  device.createBuffer = (descriptor) => {
+    const scope = scopes.filter(({ filter }) => filter === 'out-of-memory').pop();
+    if (scope !== undefined && descriptor.size > most) scope.failed = true;
+    return create(descriptor);
+  };
+}
+
 /** A WebGPU whose adapters are observed; `refuse()` makes it find none any more, or none so many times. */
 export function observedGpu(real: GPU): Observed & { gpu: GPU; refuse(times?: number): void } {
   const into = observations();
