@@ -3,7 +3,7 @@
  * Deterministic to the bit: a row's codes do not depend on the batch it came
  * in, nor on the number of threads.
  */
-import type { Backend, BackendInfo, LoadedSae, LoadOptions } from '../backend.js';
+import type { Backend, BackendInfo, LoadedSae, LoadOptions, LoadReport } from '../backend.js';
 import { loadBlocked } from '../blocked.js';
 import { checkCodes, checkRows, checkSae } from '../checks.js';
 import { joinCodes, type SparseCodes } from '../codes.js';
@@ -169,6 +169,27 @@ class LoadedWasmSae implements LoadedSae {
       decoder.decodeChunk(codes, first, Math.min(DECODE_CHUNK, codes.rows - first), y);
     }
     return y;
+  }
+
+  async preactivations(xbar: Float32Array, rows: number, options: CallOptions = {}): Promise<Float32Array> {
+    const encoder = held(this.#encoder);
+    const { d_in, d_sae } = this.#shape;
+    options.signal?.throwIfAborted();
+    checkRows(xbar, rows, d_in, this.maxRows);
+    const z = new Float32Array(rows * d_sae);
+    const pace = new Pace(options.signal);
+    for (let first = 0; first < rows; first += CHUNK) {
+      if (pace.isDue) await pace.pause();
+      encoder.preactivationsChunk(xbar, first, Math.min(CHUNK, rows - first), z);
+    }
+    return z;
+  }
+
+  report(): LoadReport {
+    const { d_in, d_sae, d_out } = this.#shape;
+    // Each thread has packed the encoder for itself.
+    const encoders = 1 + (this.#pool?.size ?? 0);
+    return { weightBytes: encoders * encoderBytes(d_in, d_sae) + decoderBytes(d_sae, d_out), shards: 1, screen: null, storageErrorPerNorm: null };
   }
 
   dispose(): void {

@@ -114,19 +114,27 @@ export class Encoder {
    * @throws NumericError naming the lowest row with a value that is not finite
    */
   encodeChunk(xbar: Float32Array, first: number, rows: number, codes: CodesBuilder, firstRow: number): void {
-    const kernels = this.#kernels;
-    const { call } = kernels;
-    const d_in = this.#d_in;
-    kernels.reset(this.#top);
-    const quads = Math.ceil(rows / 4);
-    const x = kernels.alloc(rows * d_in * 4, 'the input rows');
-    const packed = kernels.alloc(quads * 4 * d_in * 4, 'the packed input rows');
-    const state = kernels.alloc(quads * 4 * RECORD_BYTES, "the rows' records");
-    kernels.f32(x, rows * d_in).set(xbar.subarray(first * d_in, (first + rows) * d_in));
-    call.packRows(x, rows, d_in, packed, state, this.#perNorm, this.#constant);
-
+    const { packed, state } = this.#pack(xbar, first, rows);
     if (this.#k === null) this.#compact(rows, packed, state, firstRow + first, codes);
     else this.#select(rows, this.#k, packed, state, firstRow + first, codes);
+  }
+
+  /**
+   * The dense z of a chunk, into `z` [at least (first + rows) * d_sae]; arguments as in `encodeChunk`.
+   * A z that is not finite is given as it is; @throws NumericError for an input that is not.
+   */
+  preactivationsChunk(xbar: Float32Array, first: number, rows: number, z: Float32Array): void {
+    const kernels = this.#kernels;
+    const { packed, state } = this.#pack(xbar, first, rows);
+    this.#review(state, rows, first);
+    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * BLOCK * 4, 'a tile of pre-activations');
+    const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
+    for (let block = 0; block < blocks; block++) {
+      const { begin, columns } = this.#dense(block, rows, packed, tile);
+      const width = Math.min(columns, this.d_sae - begin);
+      const values = kernels.f32(tile, rows * BLOCK);
+      for (let r = 0; r < rows; r++) z.set(values.subarray(r * BLOCK, r * BLOCK + width), (first + r) * this.d_sae + begin);
+    }
   }
 
   /** standard and jumprelu: entries come block by block, and are put in row order at the end. */
@@ -169,6 +177,20 @@ export class Encoder {
     const total = call.finish(rows, k, state, candidates, capacity, counts, entries);
     codes.nearTies += this.#review(state, rows, name);
     codes.append(kernels.u32(entries, total * 2), kernels.f32(entries, total * 2), kernels.u32(counts, rows), rows);
+  }
+
+  /** Packs a chunk of rows and begins their records; frees what the chunk before it left. */
+  #pack(xbar: Float32Array, first: number, rows: number): { packed: Pointer; state: Pointer } {
+    const kernels = this.#kernels;
+    const d_in = this.#d_in;
+    kernels.reset(this.#top);
+    const quads = Math.ceil(rows / 4);
+    const x = kernels.alloc(rows * d_in * 4, 'the input rows');
+    const packed = kernels.alloc(quads * 4 * d_in * 4, 'the packed input rows');
+    const state = kernels.alloc(quads * 4 * RECORD_BYTES, "the rows' records");
+    kernels.f32(x, rows * d_in).set(xbar.subarray(first * d_in, (first + rows) * d_in));
+    kernels.call.packRows(x, rows, d_in, packed, state, this.#perNorm, this.#constant);
+    return { packed, state };
   }
 
   /** A block of pre-activations, into the tile. */
