@@ -38,7 +38,7 @@ export class LoadedGpuSae implements LoadedSae {
   #resident: Resident;
   /** While the SAE moves to a new device. */
   #moving: { readonly to: Generation; readonly done: Promise<Resident> } | null = null;
-  /** Rows that one call of the encoder, and of the decoder, is given; fewer once the memory budget was met. */
+  /** Rows that one call of the encoder, and of the decoder, is given; fewer once there was no room for more. */
   #encodeRows = Infinity;
   #decodeRows = Infinity;
   #disposed = false;
@@ -92,7 +92,7 @@ export class LoadedGpuSae implements LoadedSae {
     this.#disposed = true;
     const { weights, generation } = this.#resident;
     weights.destroy();
-    // What another SAE needs it makes anew; what nobody needs is not kept.
+    // What another SAE needs, it makes anew; what nobody needs is not kept.
     generation.pool.clear();
     generation.pool.ring.clear();
   }
@@ -102,22 +102,24 @@ export class LoadedGpuSae implements LoadedSae {
     // The rows of a batchtopk call share their budget of activations: they stay together.
     if (architecture === 'batchtopk') return encoder.encode(xbar, rows, this.maxRows, signal);
     const pieces: SparseCodes[] = [];
-    this.#encodeRows = await inPieces(rows, this.#encodeRows, async (first, count) => {
+    const most = await inPieces(rows, this.#encodeRows, async (first, count) => {
       pieces.push(await encoder.encode(xbar.subarray(first * d_in, (first + count) * d_in), count, this.maxRows, signal));
     });
+    this.#encodeRows = Math.min(this.#encodeRows, most);
     return joinCodes(pieces, d_sae);
   }
 
   async #decode({ decoder }: Resident, codes: SparseCodes, signal: AbortSignal | undefined): Promise<Float32Array> {
     const { d_out } = this.#sae;
     let y: Float32Array = new Float32Array(0);
-    this.#decodeRows = await inPieces(codes.rows, this.#decodeRows, async (first, count) => {
+    const most = await inPieces(codes.rows, this.#decodeRows, async (first, count) => {
       const whole = count === codes.rows;
       const part = await decoder.decode(whole ? codes : sliceCodes(codes, first, count), signal);
       if (whole) return void (y = part);
       if (y.length === 0) y = new Float32Array(codes.rows * d_out);
       y.set(part, first * d_out);
     });
+    this.#decodeRows = Math.min(this.#decodeRows, most);
     return y;
   }
 

@@ -93,7 +93,8 @@ export class Readback {
   readonly #label: string;
   #end = 0;
   #isSubmitted = false;
-  #submittedAt = 0;
+  /** The work is done, and its time is noted; settled where submissions are not timed. */
+  #timed: Promise<void> = Promise.resolve();
 
   /**
    * @param size bytes in all, a multiple of 4
@@ -129,14 +130,12 @@ export class Readback {
     this.#slot.timer?.resolve(commands, this.#slot.buffer, this.#size);
     queue.submit([commands.finish()]);
     this.#isSubmitted = true;
-    this.#submittedAt = performance.now();
     const { timings } = this.#pool.ring;
     if (timings === null) return;
-    this.#device.guard(queue.onSubmittedWorkDone()).then(
-      () => timings.wall(this.#label, performance.now() - this.#submittedAt),
-      // The mapping says why.
-      () => undefined,
-    );
+    const submitted = performance.now();
+    this.#timed = this.#device.guard(queue.onSubmittedWorkDone()).then(() => timings.wall(this.#label, performance.now() - submitted));
+    // `read` waits for it, after other promises.
+    this.#timed.catch(() => undefined);
   }
 
   /** Gives the staging buffer back where nothing was submitted: an allocation failed before. */
@@ -161,13 +160,14 @@ export class Readback {
       // An invalid submission also fails the mapping, but says less about why.
       await valid;
       await mapped;
+      ring.timings?.mapped(this.#label, performance.now() - asked);
+      await this.#timed;
     } catch (error) {
       ring.drop(this.#slot);
       ring.clear();
       this.#pool.clear();
       throw error;
     }
-    ring.timings?.mapped(this.#label, performance.now() - asked);
     try {
       // Two ranges: kernels' words end where the timestamps begin.
       ring.timings?.gpu(this.#label, timed ? timer.read(buffer.getMappedRange(this.#size, TIMESTAMP_BYTES)) : null);
