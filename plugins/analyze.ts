@@ -7,6 +7,7 @@
  * before the sink's commit leaves nothing behind.
  */
 import { ShapeError, UsageError } from '../engine/errors.js';
+import { createOps } from '../engine/ops/ops.js';
 import type { Unembedding } from '../engine/formats/unembedding.js';
 import type { Ref } from '../engine/io/open.js';
 import type { PackSink } from '../engine/io/sink.js';
@@ -102,11 +103,13 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
     signal?.throwIfAborted();
     announceSize(plugins, options.without ?? [], sae, source, notice);
     const seed = options.seed ?? 0;
+    // Analyses ask for it at the end, when the backend is there.
+    const ops = createOps({ backend: () => (backend as OpenBackend).current(), notice });
     const host = await createHost({
       plugins,
       without: options.without,
       settings: options.settings,
-      context: { sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice },
+      context: { sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
     });
     backend = await openBackend({ backend: options.backend, threads: options.threads, memoryBudget: options.memoryBudget, sae, notice, signal });
     signal?.throwIfAborted();

@@ -7,6 +7,7 @@
  * that fails inside `batch.reconstruction()` is raised by the run itself.)
  */
 import { UsageError } from '../engine/errors.js';
+import { plainOps, type Ops } from '../engine/ops/ops.js';
 import type { Manifest } from '../engine/pack/schema.js';
 import type { Accumulator, Batch, StateValue } from '../engine/run/accumulator.js';
 import type { Column, Table } from '../engine/run/table.js';
@@ -24,7 +25,7 @@ export interface HostOptions {
   /** Settings by plugin id. */
   readonly settings?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
   /** What plugins are given, their settings aside. `notice` is called with the plugin's id in front. */
-  readonly context: Omit<PluginContext, 'settings'>;
+  readonly context: Omit<PluginContext, 'settings' | 'ops'> & { /** Default: plain f64 loops. */ readonly ops?: Ops | undefined };
 }
 
 /** One plugin's part in the manifest. */
@@ -72,8 +73,8 @@ export class PluginHost {
         return loaded;
       });
       if (module === undefined) continue;
-      const { notice } = this.#context;
-      const context = Object.freeze({ ...this.#context, settings: entry.settings as PluginContext['settings'], notice: (text: string) => notice(`${plugin.id}: ${text}`) });
+      const { notice, ops = plainOps } = this.#context;
+      const context = Object.freeze({ ...this.#context, ops, settings: entry.settings as PluginContext['settings'], notice: (text: string) => notice(`${plugin.id}: ${text}`) });
       const accumulator = await this.#guard(entry, 'create', async () => {
         const created = await module.create(context);
         for (const method of ['update', 'merge', 'save', 'finish'] as const) {

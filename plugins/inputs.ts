@@ -121,6 +121,8 @@ export interface OpenBackend {
    */
   name(): string;
   description(): string;
+  /** The backend of the moment, for other work than this SAE's. */
+  current(): Backend;
   close(): Promise<void>;
 }
 
@@ -216,6 +218,7 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
       loaded,
       name: () => used.map(({ info }) => info.kind).join('+'),
       description: () => used.map(({ info }) => info.description).join(', then '),
+      current: () => used[used.length - 1] as Backend,
       async close() {
         loaded.dispose();
         await close();

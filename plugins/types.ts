@@ -3,6 +3,7 @@
  * its code, and a `load()` that brings the code when it is needed. The built-in
  * analyses go through exactly this contract.
  */
+import type { Ops } from '../engine/ops/ops.js';
 import type { Accumulator } from '../engine/run/accumulator.js';
 import type { Sae } from '../engine/sae.js';
 import type { Unembedding } from '../engine/formats/unembedding.js';
@@ -45,6 +46,8 @@ export interface PluginContext<S extends SettingsSchema = SettingsSchema> {
   /** The text of a token id: a display string, never markup. `null` without a tokenizer. */
   readonly tokenText: ((id: number) => string) | null;
   readonly signal: AbortSignal | undefined;
+  /** Products of large matrices on the run's backend, results as plain f64 loops give them; for `finish`. */
+  readonly ops: Ops;
   /** A line for the person who runs the analysis. */
   notice(message: string): void;
 }

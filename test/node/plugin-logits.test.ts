@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { AnalysisResult } from '../../engine/run/accumulator.js';
 import type { Sae } from '../../engine/sae.js';
 import { logits } from '../../plugins/builtin/logits/index.js';
-import { median } from '../../plugins/builtin/logits/summary.js';
+import { median } from '../../engine/ops/select.js';
 import { checkResult } from '../../plugins/check-result.js';
 import type { Unembedding } from '../../plugins/types.js';
 import { makeSae, randomRows } from '../shared/oracle.js';

@@ -3,6 +3,7 @@
  * without a backend; and the ways to run it that must all give the same.
  */
 import type { SparseCodes } from '../../engine/codes.js';
+import { plainOps } from '../../engine/ops/ops.js';
 import { decodeState, encodeState } from '../../engine/state.js';
 import type { Accumulator, AnalysisResult, Batch } from '../../engine/run/accumulator.js';
 import type { Column } from '../../engine/run/table.js';
@@ -99,6 +100,8 @@ export interface ContextOptions {
   readonly tokenText?: PluginContext['tokenText'];
   readonly unembed?: PluginContext['unembed'];
   readonly notice?: (text: string) => void;
+  /** Default: plain f64 loops. */
+  readonly ops?: PluginContext['ops'];
 }
 
 /** What a host would hand to the plugin. */
@@ -112,6 +115,7 @@ export function contextFor(plugin: AnalysisPlugin<SettingsSchema>, stream: Pick<
     unembed: options.unembed ?? null,
     tokenText: options.tokenText ?? null,
     signal: undefined,
+    ops: options.ops ?? plainOps,
     notice: options.notice ?? (() => undefined),
   };
 }

@@ -8,67 +8,30 @@
  *
  * each shifted to median 0 over the vocabulary: softmax does not see a shift, and
  * the sign of a logit weight then says which half of the vocabulary it is in.
- * Summed in f64. Logits of a few features exist at a time, never d_sae x vocabulary.
+ * As plain sums in f64 give them (engine/ops/row-products.ts), logits of a few features
+ * at a time, never d_sae x vocabulary.
  */
-import { dotTile, packPanels, PANEL, panelBuffer } from '../../../engine/dot-tiles.js';
 import { ShapeError } from '../../../engine/errors.js';
+import type { RowSummary } from '../../../engine/ops/row-summary.js';
 import type { Accumulator, AnalysisResult } from '../../../engine/run/accumulator.js';
 import type { Column } from '../../../engine/run/table.js';
-import { Pace } from '../../../engine/wasm/pace.js';
 import type { PluginContext, Unembedding } from '../../types.js';
-import { describe, HISTOGRAM_BINS, LISTED, type LogitSummary } from './summary.js';
 
-/** Logits that are held at a time: 8 Mi in f64 are 64 MiB. */
-const HELD_LOGITS = 1 << 23;
-/** Values of a packed block of W_U: 1 MiB. */
-const BLOCK_VALUES = 1 << 17;
+/** Tokens that are listed at each end. */
+const LISTED = 10;
+const HISTOGRAM_BINS = 50;
 
 /** Summaries of all features for one variant. @param scale [d], multiplied into the rows; null for none */
-export async function logitSummaries(sae: PluginContext['sae'], unembed: Unembedding, scale: Float32Array | null, signal: AbortSignal | undefined): Promise<LogitSummary[]> {
-  const { d_sae, W_dec } = sae;
+function logitSummaries({ sae, ops }: PluginContext, unembed: Unembedding, scale: Float32Array | null, signal: AbortSignal | undefined): Promise<RowSummary[]> {
   const { d, vocabulary, W_U } = unembed;
-  const pace = new Pace(signal);
-  const held = Math.max(PANEL, Math.min(256, Math.floor(HELD_LOGITS / vocabulary / PANEL) * PANEL));
-  const block = Math.max(PANEL, Math.min(256, Math.floor(BLOCK_VALUES / d / PANEL) * PANEL));
-  const rows = panelBuffer(held, d);
-  const columns = panelBuffer(block, d);
-  const logits = new Float64Array(held * vocabulary);
-  const scratch = new Float64Array(vocabulary);
-  const sums = new Float64Array(PANEL * PANEL);
-  const summaries: LogitSummary[] = [];
-  for (let first = 0; first < d_sae; first += held) {
-    const count = Math.min(held, d_sae - first);
-    packPanels(rows, count, d, { data: W_dec, start: first * d, rowStride: d, stride: 1, scale });
-    for (let from = 0; from < vocabulary; from += block) {
-      const width = Math.min(block, vocabulary - from);
-      packPanels(columns, width, d, { data: W_U, start: from, rowStride: 1, stride: vocabulary });
-      for (let i = 0; i < count; i += PANEL) {
-        for (let j = 0; j < width; j += PANEL) {
-          dotTile(rows, i * d, columns, j * d, d, sums);
-          store(logits, vocabulary, i, Math.min(PANEL, count - i), from + j, Math.min(PANEL, width - j), sums);
-        }
-        if (pace.isDue) await pace.pause();
-      }
-    }
-    for (let i = 0; i < count; i++) {
-      summaries.push(describe(logits.subarray(i * vocabulary, (i + 1) * vocabulary), scratch));
-      if (pace.isDue) await pace.pause();
-    }
-  }
-  return summaries;
+  return ops.rowProducts({ data: sae.W_dec, rows: sae.d_sae, d }, { data: W_U, d, columns: vocabulary }, { listed: LISTED, bins: HISTOGRAM_BINS, scale, signal });
 }
 
-function store(logits: Float64Array, vocabulary: number, row: number, rows: number, column: number, columns: number, sums: Float64Array): void {
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) logits[(row + i) * vocabulary + column + j] = sums[i * PANEL + j] as number;
-  }
-}
-
-function variantColumns(prefix: 'plain' | 'normed', summaries: readonly LogitSummary[] | null, rows: number, text: (id: number) => string): Column[] {
+function variantColumns(prefix: 'plain' | 'normed', summaries: readonly RowSummary[] | null, rows: number, text: (id: number) => string): Column[] {
   const what = prefix === 'plain' ? 'W_dec[i] @ W_U' : '(W_dec[i] * final_norm_scale) @ W_U';
   const missing = prefix === 'normed' && summaries === null ? ' Null: the unembedding has no final_norm_scale.' : '';
-  const each = (pick: (summary: LogitSummary) => unknown): unknown[] => (summaries === null ? Array<null>(rows).fill(null) : summaries.map(pick));
-  const column = (name: string, type: Column['type'], pick: (summary: LogitSummary) => unknown, description: string): Column => ({ name: `${prefix}_${name}`, type, data: each(pick), description: description + missing });
+  const each = (pick: (summary: RowSummary) => unknown): unknown[] => (summaries === null ? Array<null>(rows).fill(null) : summaries.map(pick));
+  const column = (name: string, type: Column['type'], pick: (summary: RowSummary) => unknown, description: string): Column => ({ name: `${prefix}_${name}`, type, data: each(pick), description: description + missing });
   return (['top', 'bottom'] as const)
     .flatMap((side) => {
       const order = side === 'top' ? 'largest first' : 'smallest first';
@@ -88,8 +51,8 @@ function variantColumns(prefix: 'plain' | 'normed', summaries: readonly LogitSum
 async function analyse(ctx: PluginContext, unembed: Unembedding, signal: AbortSignal | undefined): Promise<AnalysisResult> {
   const { sae, tokenText } = ctx;
   const text = (id: number): string => (tokenText === null ? `#${id}` : tokenText(id));
-  const plain = await logitSummaries(sae, unembed, null, signal);
-  const normed = unembed.final_norm_scale === null ? null : await logitSummaries(sae, unembed, unembed.final_norm_scale, signal);
+  const plain = await logitSummaries(ctx, unembed, null, signal);
+  const normed = unembed.final_norm_scale === null ? null : await logitSummaries(ctx, unembed, unembed.final_norm_scale, signal);
   return {
     tables: [
       {

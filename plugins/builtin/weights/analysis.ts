@@ -10,7 +10,7 @@
  *   D/E cosine       w . d / (||w|| ||d||)
  *
  * D/E exists only where encoder and decoder live in one space, d_in = d_out.
- * Everything is summed in f64 from the f32 weights.
+ * Everything is as sums in f64 of the f32 weights give it; neighbours by engine/ops/nearest.ts.
  */
 import type { Accumulator, AnalysisResult } from '../../../engine/run/accumulator.js';
 import type { Column } from '../../../engine/run/table.js';
@@ -18,7 +18,6 @@ import type { Sae } from '../../../engine/sae.js';
 import { decoderNorms } from '../../../engine/ties.js';
 import type { PluginContext } from '../../types.js';
 import type { WeightsSettings } from './index.js';
-import { decoderNeighbours } from './neighbours.js';
 
 /** Per feature, in f64. */
 export interface EncoderSums {
@@ -48,13 +47,13 @@ export function encoderSums(sae: Sae): EncoderSums {
   return { squares, bias, projection };
 }
 
-async function analyse({ sae, settings }: PluginContext<WeightsSettings>, signal: AbortSignal | undefined): Promise<AnalysisResult> {
+async function analyse({ sae, settings, ops }: PluginContext<WeightsSettings>, signal: AbortSignal | undefined): Promise<AnalysisResult> {
   const { d_sae, d_in, d_out } = sae;
   const { squares, bias, projection } = encoderSums(sae);
   const encoderNorm = squares.map(Math.sqrt);
   const decoderNorm = decoderNorms(sae);
   const oneSpace = d_in === d_out;
-  const { neighbours, cosines } = await decoderNeighbours(sae, decoderNorm, settings.neighbours, signal);
+  const { neighbours, cosines } = await ops.nearestRows({ data: sae.W_dec, rows: d_sae, d: d_out }, settings.neighbours, { signal });
   const each = (value: (i: number) => number | null): (number | null)[] => Array.from({ length: d_sae }, (_, i) => value(i));
   const column = (name: string, data: Column['data'], description: string): Column => ({ name, type: 'f32', data, description });
   const cosine = (i: number): number | null => {
