@@ -22,8 +22,8 @@ export interface Budget {
   readonly rounds: number;
   /** Seconds that one contender may take in all its rounds; it runs once whatever it takes. */
   readonly seconds: number;
-  /** Seconds of warm-up for each, and at least one run. */
-  readonly warmup: number;
+  /** Seconds of warm-up for each, and at least one run; null for none: a process of its own is always cold. */
+  readonly warmup: number | null;
 }
 
 export interface Timing {
@@ -48,11 +48,11 @@ async function once(contender: Contender): Promise<number> {
 
 /** Warms all up, then times them in rounds. */
 export async function interleave(contenders: readonly Contender[], budget: Budget): Promise<Timing[]> {
-  for (const contender of contenders) {
+  for (const contender of budget.warmup === null ? [] : contenders) {
     const started = now();
     // What is slow once needs no second run to be warm.
     do await once(contender);
-    while (now() - started < budget.warmup);
+    while (now() - started < (budget.warmup ?? 0));
   }
   const times = contenders.map((): number[] => []);
   const spent = contenders.map(() => 0);

@@ -21,7 +21,7 @@ const K = 32;
 const GROWTH = [1, 2, 4, 8] as const;
 const BASE = {
   quick: { d_in: 32, d_sae: 256, tokens: 1024, growth: [1, 2], rounds: 1 },
-  full: { d_in: 256, d_sae: 2048, tokens: 16_384, growth: GROWTH, rounds: 5 },
+  full: { d_in: 128, d_sae: 1024, tokens: 8192, growth: GROWTH, rounds: 3 },
 } as const;
 
 /** A safetensors file of f32 tensors. */
@@ -86,13 +86,14 @@ interface Point {
 
 interface Variant {
   readonly name: string;
+  readonly axes: readonly Point['axis'][];
   readonly args: readonly string[];
 }
 
 /** Nearest neighbours of all features are all pairs of features: quadratic by definition, so they are measured with and without. */
 const VARIANTS: readonly Variant[] = [
-  { name: 'all analyses', args: [] },
-  { name: 'without neighbours', args: ['--without', 'sae/weights'] },
+  { name: 'all analyses', axes: ['tokens', 'features'], args: [] },
+  { name: 'without neighbours', axes: ['features'], args: ['--without', 'sae/weights'] },
 ];
 
 export async function runAnalyze(say: (line: string) => void, { quick }: SuiteOptions): Promise<Row[]> {
@@ -110,7 +111,7 @@ export async function runAnalyze(say: (line: string) => void, { quick }: SuiteOp
       writeFileSync(join(folder, `acts-${g * tokens}.npy`), acts);
     }
     for (const variant of quick ? VARIANTS.slice(0, 1) : VARIANTS) {
-      for (const axis of ['tokens', 'features'] as const) {
+      for (const axis of variant.axes) {
         const chosen = points.filter((point) => point.axis === axis);
         const peaks = chosen.map((): number[] => []);
         say(`analyze, ${variant.name}: ${axis} x ${growth.join(', ')}`);
@@ -124,7 +125,7 @@ export async function runAnalyze(say: (line: string) => void, { quick }: SuiteOp
             return seconds / (point.d_sae * point.tokens);
           },
         }));
-        const timings = await interleave(contenders, { rounds, seconds: Infinity, warmup: 0 });
+        const timings = await interleave(contenders, { rounds, seconds: Infinity, warmup: null });
         rows.push(...growthRows(variant, axis, chosen, timings, peaks.map(median)));
       }
     }
