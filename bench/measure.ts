@@ -1,8 +1,9 @@
 /**
  * Timing several ways of doing one thing against each other: in rounds, each way
  * once a round, in an order that is drawn anew, so that none always runs after
- * the same neighbour and finds its caches and its spinning threads. What is slow
- * leaves early.
+ * the same neighbour and finds its caches and its spinning threads. What is quick
+ * runs several times in its turn, so that it is timed as it runs in a stream and
+ * a coarse clock does not matter; what is slow leaves early.
  */
 import { createRandom } from '../engine/random.js';
 import { median, ratioSpread, rounded } from './statistics.js';
@@ -40,19 +41,26 @@ const now = (): number => performance.now() / 1000;
 const PAUSE = 4;
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE));
 
+/** Seconds that a turn should last at least, and how often it may take for that. */
+const TURN = 0.005;
+const MOST_REPEATS = 100;
+
 async function once(contender: Contender): Promise<number> {
   const started = now();
   const own = await contender.run();
   return own ?? now() - started;
 }
 
-/** Warms all up, then times them in rounds. */
+/** Warms all up, then times them in rounds. A time is that of one run. */
 export async function interleave(contenders: readonly Contender[], budget: Budget): Promise<Timing[]> {
-  for (const contender of budget.warmup === null ? [] : contenders) {
+  const repeats = contenders.map(() => 1);
+  for (const [at, contender] of budget.warmup === null ? [] : contenders.entries()) {
     const started = now();
+    let last: number;
     // What is slow once needs no second run to be warm.
-    do await once(contender);
+    do last = await once(contender);
     while (now() - started < (budget.warmup ?? 0));
+    repeats[at] = Math.max(1, Math.min(MOST_REPEATS, Math.ceil(TURN / last)));
   }
   const times = contenders.map((): number[] => []);
   const spent = contenders.map(() => 0);
@@ -64,17 +72,16 @@ export async function interleave(contenders: readonly Contender[], budget: Budge
       [order[at], order[left - 1]] = [order[left - 1]!, order[at]!];
     }
     for (const at of order) {
-      const contender = contenders[at];
-      const soFar = times[at];
-      if (contender === undefined || soFar === undefined) continue;
-      // Its next run is taken to last as long as its mean.
-      if (round > 0 && ((spent[at] ?? 0) * (round + 1)) / round > budget.seconds) continue;
+      const [contender, soFar, count] = [contenders[at]!, times[at]!, repeats[at]!];
+      // Its next turn is taken to last as long as its mean.
+      if (round > 0 && (spent[at]! * (round + 1)) / round > budget.seconds) continue;
       // A round that was left out ends its list, so that the lists stay paired.
       if (soFar.length < round) continue;
       await pause();
-      const time = await once(contender);
-      soFar.push(time);
-      spent[at] = (spent[at] ?? 0) + time;
+      let sum = 0;
+      for (let run = 0; run < count; run++) sum += await once(contender);
+      soFar.push(sum / count);
+      spent[at] = spent[at]! + sum;
     }
   }
   return contenders.map((contender, at) => ({ name: contender.name, note: contender.note?.() ?? '', times: times[at] ?? [], median: median(times[at] ?? []) }));
