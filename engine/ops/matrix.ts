@@ -100,8 +100,10 @@ export function dotRows(row: Float64Array, others: Float32Array, ids: Uint32Arra
  * its result, are far within the 1e-6. WGSL lets a device round to either
  * neighbour (c = 2), and flush subnormal operands and results to zero, each
  * at most 2^-126 away from what it was.
+ *
+ * @param slices where the sum is one of so many sums over d dimensions, added in f64; the norms are of whole rows
  */
-export function productBound(d: number, a: number, b: number, kind: 'wasm' | 'webgpu'): number {
+export function productBound(d: number, a: number, b: number, kind: 'wasm' | 'webgpu', slices = 1): number {
   const c = kind === 'webgpu' ? 2 : 1;
-  return c * gamma(d + 3) * a * b * (1 + 1e-6) + (d + 2) * (2 + a + b) * 2 ** -126;
+  return c * gamma(d + 3) * a * b * (1 + 1e-6) + slices * (d + 2) * (2 + a + b) * 2 ** -126;
 }

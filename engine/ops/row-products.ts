@@ -7,9 +7,9 @@
  * result is that of plain f64 loops, to the bit, on every backend. Memory: a strip,
  * the matrix once more with its columns as rows, and what the backend packs.
  */
-import type { Backend } from '../backend.js';
+import type { Backend, LoadedSae } from '../backend.js';
 import { dotTile, packPanels, PANEL, panelBuffer } from '../dot-tiles.js';
-import { BackendError, ShapeError } from '../errors.js';
+import { BackendError, NumericError, ShapeError } from '../errors.js';
 import { Pace } from '../pace.js';
 import { checkMatrix, dotRows, productBound, rowNorms, transposed, type ColumnMatrix, type RowMatrix } from './matrix.js';
 import { summariseExact, summariseScreened, SummaryScratch, type RowSummary, type SummaryShape } from './row-summary.js';
@@ -29,9 +29,11 @@ export interface RowProductsReport {
 }
 
 /** Products that are held at a time. */
-const HELD = 1 << 23;
+const HELD = 1 << 22;
 /** Rows of a strip. */
 const STRIP = 256;
+/** Dimensions that are summed in f32 at a time. */
+const DEPTH = 192;
 /** Values of a packed block of the matrix: 1 MiB. */
 const BLOCK_VALUES = 1 << 17;
 
@@ -39,7 +41,7 @@ const BLOCK_VALUES = 1 << 17;
  * Summaries of row @ matrix for every row.
  *
  * @param backend null for plain f64 loops
- * @throws ShapeError where shapes do not fit; BackendError where the backend fails or gives no
+ * @throws ShapeError where shapes do not fit; NumericError where f32 overflows; BackendError where the backend fails or gives no
  *   pre-activations; the signal's reason
  */
 export async function rowProducts(backend: Pick<Backend, 'load' | 'info'> | null, rows: RowMatrix, matrix: ColumnMatrix, options: RowProductsOptions): Promise<RowSummary[]> {
@@ -57,17 +59,18 @@ async function screenedProducts(backend: Pick<Backend, 'load' | 'info'>, rows: R
   const { scale = null, signal, onRows, report } = options;
   const others = transposed(matrix);
   const most = largestOf(rowNorms({ data: others, rows: columns, d }));
-  const loaded = await loadScreen(backend, matrix.data, d, columns, null, signal);
+  const slices = new Slices(backend, matrix);
   try {
-    if (loaded.preactivations === undefined) throw new BackendError(`${backend.info.description} gives no pre-activations`);
+    await slices.load(signal);
     const pace = new Pace(signal);
-    const strip = Math.max(1, Math.min(STRIP, loaded.maxRows, Math.floor(HELD / columns)));
+    const strip = Math.max(1, Math.min(STRIP, slices.maxRows, Math.floor(HELD / columns)));
+    const z = new Float64Array(strip * columns);
     const scratch = new SummaryScratch(columns);
     const summaries: RowSummary[] = [];
     for (let first = 0; first < rows.rows; first += strip) {
       const count = Math.min(strip, rows.rows - first);
-      const { exact, rounded } = scaledRows(rows, first, count, scale);
-      const z = await loaded.preactivations(rounded, count, { signal });
+      const exact = scaledRows(rows, first, count, scale);
+      await slices.products(exact, count, z, signal);
       for (let r = 0; r < count; r++) {
         const row = exact.subarray(r * d, (r + 1) * d);
         const norm = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
@@ -77,16 +80,70 @@ async function screenedProducts(backend: Pick<Backend, 'load' | 'info'>, rows: R
           if (report) report.exact += n;
           dotRows(row, others, ids, n, sums);
         };
-        const summary = summariseScreened(z.subarray(r * columns, (r + 1) * columns), productBound(d, norm, most, backend.info.kind), exactly, scratch, options);
-        if (summary === null) throw new BackendError('products overflow f32');
-        summaries.push(summary);
+        const bound = productBound(slices.depth, norm, most, backend.info.kind, slices.count);
+        summaries.push(summariseScreened(z.subarray(r * columns, (r + 1) * columns), bound, exactly, scratch, options));
         if (pace.isDue) await pace.pause();
       }
       onRows?.(first + count);
     }
     return summaries;
   } finally {
-    loaded.dispose();
+    slices.dispose();
+  }
+}
+
+/**
+ * The product by slices of the shared dimension, whose f32 products are added in
+ * f64: by Cauchy-Schwarz over the slices the bound is that of one slice's depth,
+ * gamma_{depth} ||a|| ||b||, and what must be summed again falls with it.
+ */
+class Slices {
+  readonly depth: number;
+  readonly count: number;
+  readonly #backend: Pick<Backend, 'load' | 'info'>;
+  readonly #matrix: ColumnMatrix;
+  readonly #loaded: LoadedSae[] = [];
+
+  constructor(backend: Pick<Backend, 'load' | 'info'>, matrix: ColumnMatrix) {
+    this.#backend = backend;
+    this.#matrix = matrix;
+    this.count = Math.ceil(matrix.d / DEPTH);
+    this.depth = Math.ceil(matrix.d / this.count);
+  }
+
+  get maxRows(): number {
+    return Math.min(...this.#loaded.map(({ maxRows }) => maxRows));
+  }
+
+  async load(signal: AbortSignal | undefined): Promise<void> {
+    const { data, d, columns } = this.#matrix;
+    for (let from = 0; from < d; from += this.depth) {
+      const depth = Math.min(this.depth, d - from);
+      const loaded = await loadScreen(this.#backend, data.subarray(from * columns, (from + depth) * columns), depth, columns, null, signal);
+      this.#loaded.push(loaded);
+      if (loaded.preactivations === undefined) throw new BackendError(`${this.#backend.info.description} gives no pre-activations`);
+    }
+  }
+
+  /** @param z [count, columns] and more: written */
+  async products(rows: Float64Array, count: number, z: Float64Array, signal: AbortSignal | undefined): Promise<void> {
+    const { d, columns } = this.#matrix;
+    z.fill(0, 0, count * columns);
+    for (const [slice, loaded] of this.#loaded.entries()) {
+      const from = slice * this.depth;
+      const depth = Math.min(this.depth, d - from);
+      const x = new Float32Array(count * depth);
+      for (let r = 0; r < count; r++) x.set(rows.subarray(r * d + from, r * d + from + depth), r * depth);
+      const part = await loaded.preactivations!(x, count, { signal });
+      for (let at = 0; at < part.length; at++) z[at] = z[at]! + part[at]!;
+    }
+    let poison = 0;
+    for (let at = 0; at < count * columns; at++) poison += z[at]! * 0;
+    if (poison !== 0) throw new NumericError('products overflow f32');
+  }
+
+  dispose(): void {
+    for (const loaded of this.#loaded) loaded.dispose();
   }
 }
 
@@ -128,12 +185,11 @@ async function plainProducts(rows: RowMatrix, matrix: ColumnMatrix, options: Row
   return summaries;
 }
 
-/** Rows times the scale: exact (a product of two f32 is, in f64), and rounded to f32. */
-function scaledRows({ data, d }: RowMatrix, first: number, count: number, scale: Float32Array | null): { exact: Float64Array; rounded: Float32Array } {
-  const part = data.subarray(first * d, (first + count) * d);
-  const exact = Float64Array.from(part);
+/** Rows times the scale: a product of two f32 is exact in f64. */
+function scaledRows({ data, d }: RowMatrix, first: number, count: number, scale: Float32Array | null): Float64Array {
+  const exact = Float64Array.from(data.subarray(first * d, (first + count) * d));
   if (scale !== null) for (let at = 0; at < exact.length; at++) exact[at] = exact[at]! * scale[at % d]!;
-  return { exact, rounded: scale === null ? part : Float32Array.from(exact) };
+  return exact;
 }
 
 function largestOf(values: Float64Array): number {

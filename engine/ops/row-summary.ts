@@ -1,9 +1,9 @@
 /**
  * One row of products boiled down: median, extremes about it, histogram. From exact
- * f64 values, or from f32 values that are off by at most e and a way to have
+ * f64 values, or from values that are off by at most a bound and a way to have
  * single ones exactly: the result is the same to the bit.
  */
-import { between, largest, median, selectRank } from './select.js';
+import { between, median } from './select.js';
 
 export interface RowList {
   readonly ids: number[];
@@ -52,52 +52,55 @@ export function summariseExact(row: Float64Array, scratch: Float64Array, { liste
 /** sums[i] = the exact value at ids[i], for i < count. */
 export type Exactly = (ids: Uint32Array, count: number, sums: Float64Array) => void;
 
-/** Buffers of `width` values, made once. */
+/** Fine buckets into which a row's values are sorted first. */
+const BUCKETS = 4096;
+
+/** Buffers for rows of `width` values, made once. */
 export class SummaryScratch {
-  readonly row: Float32Array;
+  /** Bucket of each value. */
+  readonly place: Uint16Array;
+  readonly sizes = new Uint32Array(BUCKETS);
+  /** Buckets whose values matter one by one. */
+  readonly marked = new Uint8Array(BUCKETS);
   readonly ids: Uint32Array;
   readonly sums: Float64Array;
 
   constructor(width: number) {
-    this.row = new Float32Array(width);
+    this.place = new Uint16Array(width);
     this.ids = new Uint32Array(width);
     this.sums = new Float64Array(width);
   }
 }
 
 /**
- * From values that are off by at most `bound`. What lies within the bound of
- * deciding otherwise is asked for exactly: around the median's rank, around the
- * last listed entry of each end, around the bins' edges.
+ * From values that are off by at most `bound`. Sorting them into fine buckets
+ * once says where the median's rank and the last listed entries are, and how many
+ * lie in the middle of a bin. What lies within the bound of deciding otherwise is
+ * asked for exactly: around those ranks, and around the bins' edges.
  *
- * @returns null where a value is not finite
+ * @param z finite
  */
-export function summariseScreened(z: Float32Array, bound: number, exactly: Exactly, { row: copy, ids, sums }: SummaryScratch, { listed, bins }: SummaryShape): RowSummary | null {
-  if (!allFinite(z)) return null;
+export function summariseScreened(z: Float64Array, bound: number, exactly: Exactly, scratch: SummaryScratch, { listed, bins }: SummaryShape): RowSummary {
   const n = z.length;
-  copy.set(z);
-  const upper = n >> 1;
-  selectRank(copy, upper);
-  const middle = copy[upper]!;
-  const lower = n % 2 === 1 ? middle : largest(copy, upper);
+  const buckets = new Buckets(z, scratch);
+  const { ids, sums } = scratch;
 
   // The value of a rank is within the bound of the rank's value; what is two bounds away is on its side for certain.
-  const [low2, high2] = [lower - 2 * bound, middle + 2 * bound];
-  let below = 0;
-  let count = 0;
-  for (let i = 0; i < n; i++) {
-    const value = z[i]!;
-    if (value < low2) below++;
-    else if (value <= high2) ids[count++] = i;
-  }
+  const upper = n >> 1;
+  const lower = n % 2 === 1 ? upper : upper - 1;
+  const from = buckets.below(buckets.lowerEdge(buckets.ofRank(lower)) - 2 * bound);
+  const to = buckets.above(buckets.upperEdge(buckets.ofRank(upper)) + 2 * bound);
+  let count = buckets.collect(from, to, ids);
   exactly(ids, count, sums);
   const window = sums.slice(0, count).sort();
-  const shift = n % 2 === 1 ? window[upper - below]! : between(window[upper - 1 - below]!, window[upper - below]!);
+  const below = buckets.countBelow(from);
+  const shift = n % 2 === 1 ? window[upper - below]! : between(window[lower - below]!, window[upper - below]!);
 
   const end = (sign: 1 | -1): RowList => {
-    const edge = sign * ranked(z, Math.min(listed, n), sign) - 2 * bound;
-    let found = 0;
-    for (let i = 0; i < n; i++) if (sign * z[i]! >= edge) ids[found++] = i;
+    const k = Math.min(listed, n) - 1;
+    // From the bucket of the last listed entry to the end, and the bound's width beyond it.
+    const [first, last] = sign === 1 ? [buckets.below(buckets.lowerEdge(buckets.ofRank(n - 1 - k)) - 2 * bound), BUCKETS - 1] : [0, buckets.above(buckets.upperEdge(buckets.ofRank(k)) + 2 * bound)];
+    const found = buckets.collect(first, last, ids);
     exactly(ids, found, sums);
     for (let i = 0; i < found; i++) sums[i] = sums[i]! - shift;
     return extremes(sums, ids, found, listed, sign);
@@ -105,44 +108,112 @@ export function summariseScreened(z: Float32Array, bound: number, exactly: Exact
   const top = end(1);
   const bottom = end(-1);
 
-  const { from, to } = range(bottom.values[0]!, top.values[0]!);
+  const span = range(bottom.values[0]!, top.values[0]!);
   const counts = new Uint32Array(bins);
-  const scale = bins / (to - from);
-  const margin = bound * scale * (1 + 1e-6);
-  const base = shift + from;
+  const scale = bins / (span.to - span.from);
+  const base = shift + span.from;
+  const binOf = (value: number): number => Math.max(0, Math.min(bins - 1, Math.floor((value - base) * scale)));
+  const { marked, sizes } = scratch;
+  // Rounding in `base`, `scale` and the buckets' edges, as the bound's 1e-6 has it.
+  const margin = bound * (1 + 1e-6);
+  for (let b = 0; b < BUCKETS; b++) {
+    const [low, high] = [binOf(buckets.lowerEdge(b) - margin), binOf(buckets.upperEdge(b) + margin)];
+    marked[b] = low === high ? 0 : 1;
+    if (low === high) counts[low] = counts[low]! + sizes[b]!;
+  }
   count = 0;
+  const { place } = scratch;
   for (let i = 0; i < n; i++) {
-    const place = (z[i]! - base) * scale;
-    const bin = Math.floor(place);
-    const part = place - bin;
-    if (place < 1 - margin) counts[0]!++;
-    else if (place >= bins - 1 + margin) counts[bins - 1]!++;
-    else if (part > margin && part < 1 - margin) counts[bin]!++;
+    if (marked[place[i]!] === 0) continue;
+    const bin = binOf(z[i]! - margin);
+    if (bin === binOf(z[i]! + margin)) counts[bin]!++;
     else ids[count++] = i;
   }
   exactly(ids, count, sums);
-  for (let i = 0; i < count; i++) counts[Math.min(bins - 1, Math.floor((sums[i]! - shift - from) * scale))]!++;
-  return { median: shift, top, bottom, low: from, high: to, counts };
+  for (let i = 0; i < count; i++) counts[Math.min(bins - 1, Math.floor((sums[i]! - shift - span.from) * scale))]!++;
+  return { median: shift, top, bottom, low: span.from, high: span.to, counts };
+}
+
+/** Values in buckets of equal width from the smallest to the largest. */
+class Buckets {
+  readonly #low: number;
+  readonly #scale: number;
+  readonly #scratch: SummaryScratch;
+
+  constructor(z: Float64Array, scratch: SummaryScratch) {
+    const { place, sizes } = scratch;
+    let low = Infinity;
+    let high = -Infinity;
+    for (let i = 0; i < z.length; i++) {
+      const value = z[i]!;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    // Where all are equal, any scale will do; the last bucket has the largest value too.
+    const scale = high > low ? (BUCKETS - 1) / (high - low) : 1;
+    sizes.fill(0);
+    for (let i = 0; i < z.length; i++) {
+      const at = ((z[i]! - low) * scale) | 0;
+      place[i] = at;
+      sizes[at] = sizes[at]! + 1;
+    }
+    this.#low = low;
+    this.#scale = scale;
+    this.#scratch = scratch;
+  }
+
+  // The edges stand a thousandth of a bucket to the safe side: what rounding does to a place is far less.
+  lowerEdge(bucket: number): number {
+    return this.#low + (bucket - 1e-3) / this.#scale;
+  }
+
+  upperEdge(bucket: number): number {
+    return this.#low + (bucket + 1 + 1e-3) / this.#scale;
+  }
+
+  /** The bucket of the value of this rank, 0 the smallest. */
+  ofRank(rank: number): number {
+    const { sizes } = this.#scratch;
+    let bucket = 0;
+    for (let seen = sizes[0]!; seen <= rank; seen += sizes[bucket]!) bucket++;
+    return bucket;
+  }
+
+  /** The last bucket that holds nothing at or above this value, plus one. */
+  below(value: number): number {
+    return this.#clamp(Math.floor((value - this.#low) * this.#scale - 1e-3));
+  }
+
+  /** The first bucket that holds everything up to this value. */
+  above(value: number): number {
+    return this.#clamp(Math.floor((value - this.#low) * this.#scale + 1e-3));
+  }
+
+  countBelow(bucket: number): number {
+    let count = 0;
+    for (let b = 0; b < bucket; b++) count += this.#scratch.sizes[b]!;
+    return count;
+  }
+
+  /** Ids of the values in buckets first .. last, ascending. */
+  collect(first: number, last: number, ids: Uint32Array): number {
+    const { place } = this.#scratch;
+    let count = 0;
+    for (let i = 0; i < place.length; i++) {
+      const at = place[i]!;
+      if (at >= first && at <= last) ids[count++] = i;
+    }
+    return count;
+  }
+
+  #clamp(bucket: number): number {
+    return Math.max(0, Math.min(BUCKETS - 1, bucket));
+  }
 }
 
 /** numpy.histogram's rule for a range of no width. */
 function range(low: number, high: number): { from: number; to: number } {
   return low === high ? { from: low - 0.5, to: high + 0.5 } : { from: low, to: high };
-}
-
-/** The k-th largest (sign 1) or smallest (sign -1) value. */
-function ranked(z: Float32Array, k: number, sign: 1 | -1): number {
-  const held = new Float64Array(k).fill(-Infinity);
-  let worst = -Infinity;
-  for (let i = 0; i < z.length; i++) {
-    const value = sign * z[i]!;
-    if (!(value > worst)) continue;
-    let at = k - 1;
-    for (; at > 0 && held[at - 1]! < value; at--) held[at] = held[at - 1]!;
-    held[at] = value;
-    worst = held[k - 1]!;
-  }
-  return sign * worst;
 }
 
 /** The largest (sign 1) or smallest (sign -1) of `count` values with their ids, which ascend; ties go to the lowest id. */
@@ -163,10 +234,4 @@ function extremes(values: Float64Array, ids: Uint32Array | null, count: number, 
     if (list.ids.length === listed) worst = sign * list.values[listed - 1]!;
   }
   return list;
-}
-
-function allFinite(z: Float32Array): boolean {
-  let poison = 0;
-  for (let i = 0; i < z.length; i++) poison += z[i]! * 0;
-  return poison === 0;
 }
