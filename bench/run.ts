@@ -17,6 +17,7 @@ import { runInChromium, runInDeno } from './runtimes.js';
 import { runAnalyze } from './suites/analyze-node.js';
 import { ANALYZE, suites } from './suites/index.js';
 import { markdown, table } from './table.js';
+import { verdicts, verdictText } from './targets.js';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -90,6 +91,9 @@ async function main(): Promise<number> {
   const { machine, rows } = result;
   process.stdout.write(`${machine.description}; ${machine.runtimes.join(', ')}${machine.adapter === null ? '' : `; ${machine.adapter}`}${machine.load === null ? '' : `; load ${machine.load.join(' to ')}`}\n\n`);
   process.stdout.write(`${options.markdown ? [...new Set(rows.map(({ suite }) => suite))].map((suite) => `${suite}\n\n${markdown(rows.filter((row) => row.suite === suite))}\n`).join('\n') : table(rows, titles)}\n`);
+  // Small shapes are not what the targets are about.
+  const told = options.quick ? '' : verdictText(verdicts(rows));
+  if (told !== '') process.stdout.write(`\ntargets\n${told}\n`);
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
   for (const failure of failures) say(`failed: ${failure}`);
   if (rows.length === 0) say('no row was measured');

@@ -23,6 +23,7 @@ import { type BenchResult, problems, type Row } from '../../bench/rows.js';
 import { exponent, median, quantile, ratioSpread, rounded } from '../../bench/statistics.js';
 import { randomCodes } from '../../bench/suites/decode.js';
 import { markdown, table, time } from '../../bench/table.js';
+import { targets, verdicts, verdictText } from '../../bench/targets.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'saekit-bench-test-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,6 +93,18 @@ test('tables', () => {
   const text = table([row({ note: 'said' }), row({ suite: 'codes' })], new Map([['encode', 'dense part']]));
   assert.match(text, /^encode: dense part\ncase .*\nnode 1x2x3 {2}saekit {2}other {2}500 ms {2}1\.00 s {2}2\.00x {4}10 % {5}5 {2}said\n\ncodes: \n/);
   assert.match(markdown([row()]), /\| node 1x2x3 \| saekit \| other \| 500 ms \| 1\.00 s \| 2\.00x \| 10 % \| 5 \|$/);
+});
+
+test('a target is reached where the best peer is beaten in every case', () => {
+  const named = (name: string, peer: string, ratio: number) => row({ case: `node ${name}`, subject: 'saekit wasm, 1 thread', peer, peer_median_s: ratio * 0.5, ratio });
+  const rows = [named('256x768x6144', 'onnxruntime-web 1 wasm, 1 thread', 1.5), named('256x768x6144', 'tfjs-backend-wasm 4, 1 thread', 1.9), named('256x768x6144', 'onnxruntime-node 1, 1 thread', 0.4)];
+  const verdict = (list: readonly Row[]) => verdicts(list).find(({ target }) => target.what.startsWith('dense encode, 1 thread, plain SIMD, node'));
+  assert.deepEqual([verdict(rows)?.ratio, verdict(rows)?.reached], [1.5, true]);
+  const missed = [...rows, named('1024x768x24576', 'tfjs-backend-wasm 4, 1 thread', 1.2)];
+  assert.deepEqual([verdict(missed)?.ratio, verdict(missed)?.reached, verdict(missed)?.row?.case], [1.2, false, 'node 1024x768x24576']);
+  assert.deepEqual([verdict([])?.ratio, verdict([])?.reached], [null, null]);
+  assert.match(verdictText(verdicts(missed)), /^not reached {5}1\.20x of 1\.3x {2}dense encode[^\n]*$/);
+  assert.ok(targets.every(({ want }) => want > 0));
 });
 
 test('normal quantiles, and thresholds that give the L0 that was asked for', () => {
