@@ -10,7 +10,7 @@ const closed = (message, ...patterns) => ({
 const room = (name) => [`**/${name}/**`, `**/${name}`];
 
 export default tseslint.config(
-  { ignores: ['dist/', '*.tmp/', 'build/', 'node_modules/', 'assembly/', 'examples/**/pack/', 'test/fixtures/'] },
+  { ignores: ['dist/', '*.tmp/', '**/build/', 'node_modules/', 'assembly/', 'examples/**/pack/', 'test/fixtures/'] },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
