@@ -31,6 +31,24 @@ export function gaussians(length: number, seed: number, scale = 1): Float32Array
   return values;
 }
 
+/**
+ * Rows that are made of features, as a trained SAE's are: each is `l0` of the
+ * encoder's directions with coefficients of 4 to 8, and a little noise, so that what
+ * fires stands clear of what does not.
+ */
+export function plantedRows(rows: number, d_in: number, d_sae: number, W_enc: Float32Array, l0: number, seed: number): Float32Array {
+  const random = createRandom(seed);
+  const x = gaussians(rows * d_in, seed + 1, 0.1);
+  for (let row = 0; row < rows; row++) {
+    for (let n = 0; n < l0; n++) {
+      const feature = random.below(d_sae);
+      const coefficient = 4 + 4 * random.uniform();
+      for (let d = 0; d < d_in; d++) x[row * d_in + d]! += coefficient * W_enc[d * d_sae + feature]!;
+    }
+  }
+  return x;
+}
+
 export interface SaeParts {
   readonly architecture: Architecture;
   readonly d_in: number;

@@ -6,6 +6,7 @@
  * and says so.
  */
 import type { Backend, LoadedSae } from './backend.js';
+import { loadCalibration, machineName, saveCalibration } from './cost-cache.js';
 import type { BackendCalibration, Calibration, CostFit, CostPoint, EncodeMethod, SelectionRule } from './cost-model.js';
 import { FEWEST_POINTS, fitTerms } from './cost-model.js';
 import { BackendError, isAbort } from './errors.js';
@@ -38,6 +39,21 @@ const SHAPES: readonly (readonly [rows: number, d_in: number, d_sae: number])[] 
 const L0 = 32;
 /** z of a standard normal number that L0 of 2,048 pass, about; what fires does not matter to a cost, how many does a little. */
 const THRESHOLD = 2.15;
+
+export interface ObtainOptions extends Omit<CalibrateOptions, 'machine'> {
+  /** Measure even if a calibration is kept. */
+  readonly again?: boolean;
+}
+
+/** The calibration of these backends: the one that is kept for this machine, or one that is measured now and kept. */
+export async function obtainCalibration(backends: readonly Backend[], options: ObtainOptions = {}): Promise<{ calibration: Calibration; kept: 'read' | 'written' | 'not kept' }> {
+  const { again = false, ...rest } = options;
+  const machine = await machineName();
+  const found = again ? null : await loadCalibration(calibrationKey(machine, backends));
+  if (found !== null) return { kept: 'read', calibration: found };
+  const calibration = await calibrate(backends, { machine, ...rest });
+  return { kept: (await saveCalibration(calibration)) ? 'written' : 'not kept', calibration };
+}
 
 /** What a calibration of these backends would be called. */
 export function calibrationKey(machine: string, backends: readonly Backend[]): string {

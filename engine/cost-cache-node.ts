@@ -31,6 +31,7 @@ function folder(): string {
   const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
   if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, 'saekit');
   if (process.platform === 'win32' && LOCALAPPDATA) return join(LOCALAPPDATA, 'saekit', 'Cache');
+  mayLook('sys');
   return process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches', 'saekit') : join(homedir(), '.cache', 'saekit');
 }
 

@@ -1,6 +1,6 @@
 /** Suite 4: the whole of encode, rows in and sparse codes out, under the two rules that SAEs are trained with. */
 import { identicalCodes, sameCodes } from '../agreement.js';
-import { encoderWeights, gaussians, saeOf, thresholdsFor } from '../arrays.js';
+import { encoderWeights, gaussians, plantedRows, saeOf, thresholdsFor } from '../arrays.js';
 import { closeAll, openCpuPeers, openSubjects } from '../contenders.js';
 import { hold } from '../contest.js';
 import type { EncodeProblem, Sparse } from '../peers/peer.js';
@@ -14,14 +14,16 @@ const CASES = {
 
 /** The rules, and how many features fire. */
 const RULES = [
-  { rule: 'TopK-32', l0: 32 },
-  { rule: 'JumpReLU L0 50', l0: 50 },
+  { rule: 'TopK-32', l0: 32, planted: false },
+  { rule: 'JumpReLU L0 50', l0: 50, planted: false },
+  // How many pre-activations survive a screen depends on the data, so our own ways meet another kind.
+  { rule: 'TopK-32, planted features', l0: 32, planted: true },
 ] as const;
 
 export function encodeProblem(rule: (typeof RULES)[number], rows: number, d_in: number, d_sae: number): EncodeProblem {
   const weights = encoderWeights(d_in, d_sae);
-  const sae = rule.rule === 'TopK-32' ? saeOf({ architecture: 'topk', d_in, d_sae, ...weights, k: rule.l0 }) : saeOf({ architecture: 'jumprelu', d_in, d_sae, ...weights, threshold: thresholdsFor(rule.l0, d_sae) });
-  return { rows, x: gaussians(rows * d_in, 3), sae };
+  const sae = rule.rule !== 'JumpReLU L0 50' ? saeOf({ architecture: 'topk', d_in, d_sae, ...weights, k: rule.l0 }) : saeOf({ architecture: 'jumprelu', d_in, d_sae, ...weights, threshold: thresholdsFor(rule.l0, d_sae) });
+  return { rows, x: rule.planted ? plantedRows(rows, d_in, d_sae, weights.W_enc, rule.l0, 3) : gaussians(rows * d_in, 3), sae };
 }
 
 export const codesSuite: Suite = {
@@ -44,7 +46,7 @@ export const codesSuite: Suite = {
             ...(await hold<Sparse>({
               suite: 'codes',
               label: name,
-              entrants: [...subjects, ...peers].map((peer) => ({ peer, ours: subjects.includes(peer), make: async (who) => (await who.encode?.(problem)) ?? [] })),
+              entrants: [...subjects, ...(rule.planted ? [] : peers)].map((peer) => ({ peer, ours: subjects.includes(peer), make: async (who) => (await who.encode?.(problem)) ?? [] })),
               budget: budgetFor(options, count * d_sae > 1e7),
               check(who, ours, theirs, way) {
                 l0 = ours.features.length / count;

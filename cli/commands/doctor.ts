@@ -59,7 +59,7 @@ const PATIENCE = 30;
 
 /** The calibration of what was found, from the cache or measured now. */
 async function findCosts({ webgpu, wasm }: Findings, { threads, again = false }: DoctorFlags): Promise<{ kept: 'read' | 'written' | 'not kept'; calibration: Calibration }> {
-  const [{ calibrate, calibrationKey }, { loadCalibration, machineName, saveCalibration }] = await Promise.all([import('../../engine/calibrate.js'), import('../../engine/cost-cache.js')]);
+  const { obtainCalibration } = await import('../../engine/calibrate.js');
   const backends: Backend[] = [];
   try {
     for (const [backend, { available }] of [['wasm', wasm], ['webgpu', webgpu]] as const) {
@@ -70,11 +70,7 @@ async function findCosts({ webgpu, wasm }: Findings, { threads, again = false }:
         if (!(error instanceof BackendError)) throw error;
       }
     }
-    const machine = await machineName();
-    const found = again ? null : await loadCalibration(calibrationKey(machine, backends));
-    if (found !== null) return { kept: 'read', calibration: found };
-    const calibration = await calibrate(backends, { machine, ...(webgpu.software === true ? { patience: PATIENCE } : {}) });
-    return { kept: (await saveCalibration(calibration)) ? 'written' : 'not kept', calibration };
+    return await obtainCalibration(backends, { again, ...(webgpu.software === true ? { patience: PATIENCE } : {}) });
   } finally {
     for (const backend of backends) await backend.dispose();
   }
