@@ -5,6 +5,6 @@
 export { alloc, mark, reset } from './memory';
 export { packRows, packWeights } from './pack';
 export { dense, denseRow } from './gemm';
-export { compact } from './compact';
+export { compact, compactGated } from './compact';
 export { collect, finish } from './select';
 export { decode } from './decode';

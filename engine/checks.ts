@@ -31,6 +31,14 @@ export function checkSae(sae: Sae, matrices = true): void {
     if (sae.threshold === null) throw new ShapeError('a jumprelu SAE needs a threshold for every feature');
     tensor('threshold', sae.threshold, d_sae, 1);
   }
+  if (sae.architecture === 'gated') {
+    if (!sae.gate) throw new ShapeError('a gated SAE needs its gate: r_mag and b_gate');
+    tensor('r_mag', sae.gate.r_mag, d_sae, 1);
+    tensor('b_gate', sae.gate.b_gate, d_sae, 1);
+    const large = sae.gate.r_mag.findIndex((r) => !Number.isFinite(Math.fround(Math.exp(r))));
+    if (large >= 0) throw new NumericError(`r_mag: exp(${sae.gate.r_mag[large]}) at position ${large} does not fit in f32`);
+  }
+  if (sae.architecture === 'batchtopk' && (k === null || !Number.isFinite(k) || k < 0)) throw new ShapeError(`a batchtopk SAE needs k, the average of a batch, a number of at least 0, not ${k}`);
   if (sae.architecture === 'topk' && (k === null || !Number.isInteger(k) || k < 0)) throw new ShapeError(`a topk SAE needs k, an integer of at least 0, not ${k}`);
 }
 

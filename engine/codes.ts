@@ -17,8 +17,13 @@ export interface SparseCodes {
   /**
    * How many decisions lay within the backend's rounding bound of going the
    * other way: rows x features with |z - threshold| < tol_r for standard and
-   * jumprelu (threshold at least 0), and for topk the rows whose k-th and
+   * jumprelu (threshold at least 0), |min(z_gate, z_magnitude)| < tol_r for gated,
+   * and for topk the rows whose k-th and
    * (k+1)-th largest z differ by less than tol_r, or where a selected |z| < tol_r.
+   *
+   * batchtopk decides once for the whole call: 1 where the last selected z and the next
+   * differ by less than the largest tol_r of its rows, or the last one is below it; where
+   * every positive z is selected, the rows x features with |z| < tol_r.
    *
    *   tol_r = c gamma_n * (||xbar_r|| * max_i ||W_enc[:,i]|| + max_i |b_enc[i]|)
    *

@@ -9,7 +9,9 @@
  * whatever the order of summation (Higham, Accuracy and Stability of Numerical
  * Algorithms, §3.1), and Cauchy-Schwarz gives the bound e_r that holds for all
  * features. A threshold is exact, so tol_r = e_r; topk compares two rounded numbers,
- * so tol_r = 2 e_r. Where two backends then decide differently, at least one of
+ * so tol_r = 2 e_r. A gated feature fires where the smaller of its gate and its
+ * magnitude is above 0: e_r is taken over both, with 2 roundings more for exp(r_mag).
+ * batchtopk compares like topk. Where two backends then decide differently, at least one of
  * them finds the two numbers nearer than tol_r: their distances on the two
  * backends add up to at most the sum of the errors, 2 e_r and 4 e_r.
  */
@@ -64,11 +66,13 @@ export function tieTolerance(sae: Sae, squares: Float64Array = columnSquares(sae
   const { d_in, d_sae } = sae;
   let norm = 0;
   let bias = 0;
+  const gate = sae.architecture === 'gated' ? (sae.gate ?? null) : null;
   for (let i = 0; i < d_sae; i++) {
-    const s = scale?.[i] ?? 1;
+    const s = (scale?.[i] ?? 1) * (gate === null ? 1 : Math.max(1, Math.exp(gate.r_mag[i] ?? 0)));
     norm = Math.max(norm, Math.sqrt(squares[i] ?? 0) * s);
-    bias = Math.max(bias, Math.abs(sae.b_enc[i] ?? 0) * s);
+    bias = Math.max(bias, Math.abs(sae.b_enc[i] ?? 0) * (scale?.[i] ?? 1), Math.abs(gate?.b_gate[i] ?? 0));
   }
-  const g = (sae.architecture === 'topk' ? 2 : 1) * gamma(d_in + (scale === null ? 1 : 3));
+  const compared = sae.architecture === 'topk' || sae.architecture === 'batchtopk';
+  const g = (compared ? 2 : 1) * gamma(d_in + (scale === null && gate === null ? 1 : 3));
   return { perNorm: g * norm, constant: g * bias };
 }

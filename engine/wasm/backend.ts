@@ -5,11 +5,12 @@
  */
 import type { Backend, BackendInfo, LoadedSae, LoadOptions, LoadReport } from '../backend.js';
 import { loadBlocked } from '../blocked.js';
+import { batchBudget, largestTolerance, selectBatch } from '../batch-topk.js';
 import { checkCodes, checkRows, checkSae } from '../checks.js';
 import { joinCodes, type SparseCodes } from '../codes.js';
 import { BackendError } from '../errors.js';
 import type { Sae } from '../sae.js';
-import { decoderNorms, tieTolerance } from '../ties.js';
+import { decoderNorms, tieTolerance, type TieTolerance } from '../ties.js';
 import { DECODE_CHUNK, Decoder, decoderBytes } from './decoder.js';
 import { CHUNK, Encoder, encodeRange, encoderBytes, type EncoderWeights } from './encoder.js';
 import { MEMORY_CEILING, compileKernels, mebibytes } from './loader.js';
@@ -77,7 +78,7 @@ class WasmBackend implements Backend {
     options.signal?.throwIfAborted();
     if (sae.weights) return loadBlocked(this, sae, { signal: options.signal });
     const { d_in, d_sae, d_out, W_dec, b_dec } = sae;
-    checkFits('encoder', `d_in ${d_in} x d_sae ${d_sae}`, encoderBytes(d_in, d_sae));
+    checkFits('encoder', `d_in ${d_in} x d_sae ${d_sae}`, encoderBytes(d_in, d_sae, sae.architecture === 'gated'));
     checkFits('decoder', `d_sae ${d_sae} x d_out ${d_out}`, decoderBytes(d_sae, d_out));
     checkSae(sae);
     const scale = sae.rescaleActsByDecoderNorm ? decoderNorms(sae) : null;
@@ -89,6 +90,7 @@ class WasmBackend implements Backend {
       b_enc: sae.b_enc,
       threshold: sae.threshold,
       k: sae.k,
+      gate: sae.architecture === 'gated' && sae.gate ? { scale: Float32Array.from(sae.gate.r_mag, Math.exp), bias: sae.gate.b_gate } : null,
       scale,
       ...(options.tolerance ?? tieTolerance(sae)),
     };
@@ -96,7 +98,7 @@ class WasmBackend implements Backend {
     const decoder = new Decoder(this.#module, { d_sae, d_out, W_dec, b_dec, scale });
     const handle = (await this.#pool?.load(weights)) ?? 0;
     options.signal?.throwIfAborted();
-    return new LoadedWasmSae({ d_in, d_sae, d_out }, encoder, decoder, this.#pool, handle);
+    return new LoadedWasmSae({ d_in, d_sae, d_out }, weights, encoder, decoder, this.#pool, handle);
   }
 
   dispose(): Promise<void> {
@@ -117,13 +119,20 @@ type CallOptions = { signal?: AbortSignal | undefined };
 class LoadedWasmSae implements LoadedSae {
   readonly maxRows = MAX_ROWS;
   readonly #shape: Shape;
+  readonly #tolerance: TieTolerance;
+  /** k of batchtopk, null for the others. */
+  readonly #batchK: number | null;
+  readonly #gated: boolean;
   readonly #pool: WorkerPool | null;
   readonly #handle: number;
   #encoder: Encoder | null;
   #decoder: Decoder | null;
 
-  constructor(shape: Shape, encoder: Encoder, decoder: Decoder, pool: WorkerPool | null, handle: number) {
+  constructor(shape: Shape, weights: EncoderWeights, encoder: Encoder, decoder: Decoder, pool: WorkerPool | null, handle: number) {
     this.#shape = shape;
+    this.#tolerance = { perNorm: weights.perNorm, constant: weights.constant };
+    this.#batchK = weights.architecture === 'batchtopk' ? (weights.k ?? 0) : null;
+    this.#gated = weights.gate !== null;
     this.#encoder = encoder;
     this.#decoder = decoder;
     this.#pool = pool;
@@ -136,14 +145,15 @@ class LoadedWasmSae implements LoadedSae {
     const { signal } = options;
     signal?.throwIfAborted();
     checkRows(xbar, rows, d_in, this.maxRows);
+    const budget = this.#batchK === null ? undefined : batchBudget(this.#batchK, rows);
     const cuts = splitRows(rows, rows * d_in * d_sae < WORTH_SPLITTING ? 1 : 1 + (this.#pool?.size ?? 0));
     const piece = (index: number): Promise<SparseCodes> => {
       const begin = cuts[index] ?? 0;
       const end = cuts[index + 1] ?? rows;
-      const here = () => encodeRange(encoder, xbar, begin, end, { signal });
+      const here = () => encodeRange(encoder, xbar, begin, end, { signal, budget });
       if (index === 0 || this.#pool === null) return here();
       return this.#pool
-        .encode(this.#handle, index - 1, xbar, d_in, begin, end, signal)
+        .encode(this.#handle, index - 1, xbar, d_in, begin, end, { signal, budget })
         .catch((error: unknown) => {
           if (error instanceof ThreadLost) return here();
           throw error;
@@ -154,7 +164,8 @@ class LoadedWasmSae implements LoadedSae {
     const results = await Promise.allSettled([piece(0), ...others]);
     // Of several failures, the one of the lowest row.
     for (const result of results) if (result.status === 'rejected') throw result.reason;
-    return joinCodes(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])), d_sae);
+    const codes = joinCodes(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])), d_sae);
+    return budget === undefined ? codes : selectBatch(codes, budget, largestTolerance(xbar, rows, d_in, this.#tolerance));
   }
 
   async decode(codes: SparseCodes, options: CallOptions = {}): Promise<Float32Array> {
@@ -189,7 +200,7 @@ class LoadedWasmSae implements LoadedSae {
     const { d_in, d_sae, d_out } = this.#shape;
     // Each thread has packed the encoder for itself.
     const encoders = 1 + (this.#pool?.size ?? 0);
-    return { weightBytes: encoders * encoderBytes(d_in, d_sae) + decoderBytes(d_sae, d_out), shards: 1, screen: null, storageErrorPerNorm: null };
+    return { weightBytes: encoders * encoderBytes(d_in, d_sae, this.#gated) + decoderBytes(d_sae, d_out), shards: 1, screen: null, storageErrorPerNorm: null };
   }
 
   dispose(): void {

@@ -1,4 +1,5 @@
 /** SparseCodes in the making: chunks of rows are appended in order. */
+import { largest } from '../batch-topk.js';
 import type { SparseCodes } from '../codes.js';
 
 /** Codes in arrays of their own, which may be transferred to another thread. */
@@ -57,6 +58,33 @@ export class CodesBuilder {
         next[r] = to;
       }
     }
+  }
+
+  /** Entries so far. */
+  get length(): number {
+    return this.#offsets[this.#row]!;
+  }
+
+  /**
+   * batchtopk: keeps the `keep` largest entries so far, of equal ones those that came first.
+   * @returns the smallest that was kept: what comes later must be above it
+   */
+  prune(keep: number): number {
+    const { least, equal } = largest(this.#values.subarray(0, this.length), keep);
+    let left = equal;
+    let to = 0;
+    let from = 0;
+    for (let row = 0; row < this.#row; row++) {
+      const end = this.#offsets[row + 1]!;
+      for (; from < end; from++) {
+        const value = this.#values[from]!;
+        if (value < least || (value === least && left-- <= 0)) continue;
+        this.#features[to] = this.#features[from]!;
+        this.#values[to++] = value;
+      }
+      this.#offsets[row + 1] = to;
+    }
+    return least;
   }
 
   /** The codes, in arrays of their exact lengths. */

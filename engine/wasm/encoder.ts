@@ -25,7 +25,10 @@ export interface EncoderWeights {
   /** [d_sae] */
   readonly b_enc: Float32Array;
   readonly threshold: Float32Array | null;
+  /** topk: of a row; batchtopk: see `RangeOptions.budget`. */
   readonly k: number | null;
+  /** gated only: exp(r_mag) and b_gate, [d_sae] each; `b_enc` is the magnitudes'. */
+  readonly gate: { readonly scale: Float32Array; readonly bias: Float32Array } | null;
   /** [d_sae] what each column and bias is multiplied by (decoder norms), or nothing. */
   readonly scale: Float64Array | null;
   /** tol_r = perNorm * ||xbar_r|| + constant (engine/ties.ts). */
@@ -46,8 +49,8 @@ const BAD_INPUT = 1;
 const NEVER = -3.4028234663852886e38;
 
 /** The bytes that an encoder's weights take in linear memory. */
-export function encoderBytes(d_in: number, d_sae: number): number {
-  return Math.ceil(d_sae / PANEL) * PANEL * (d_in + 2) * 4;
+export function encoderBytes(d_in: number, d_sae: number, gated = false): number {
+  return Math.ceil(d_sae / PANEL) * PANEL * (d_in + (gated ? 4 : 2)) * 4;
 }
 
 export class Encoder {
@@ -62,6 +65,8 @@ export class Encoder {
   readonly #w: Pointer;
   readonly #bias: Pointer;
   readonly #threshold: Pointer;
+  /** gated only. */
+  readonly #gate: { readonly gates: Pointer; readonly scales: Pointer; readonly biases: Pointer } | null;
   readonly #top: Pointer;
 
   /** Packs the weights. @throws BackendError when they do not fit */
@@ -79,7 +84,9 @@ export class Encoder {
     const shape = `the encoder of d_in ${d_in} x d_sae ${d_sae}`;
     this.#w = kernels.alloc(columns * d_in * 4, shape);
     this.#bias = kernels.alloc(columns * 4, shape);
+    // Gated magnitudes have no threshold: its place is one of their three vectors'.
     this.#threshold = kernels.alloc(columns * 4, shape);
+    this.#gate = weights.gate === null ? null : { gates: this.#threshold, scales: kernels.alloc(columns * 4, shape), biases: kernels.alloc(columns * 4, shape) };
     this.#top = kernels.mark();
 
     const staging = kernels.alloc(columns * 4, shape);
@@ -94,6 +101,15 @@ export class Encoder {
 
     const bias = kernels.f32(this.#bias, columns).fill(NEVER);
     const threshold = kernels.f32(this.#threshold, columns).fill(0);
+    if (this.#gate !== null && weights.gate !== null) {
+      // The product of both begins at 0; their biases come after it.
+      bias.fill(0);
+      const { gates, scales, biases } = this.#gate;
+      kernels.f32(gates, columns).fill(NEVER).set(weights.gate.bias);
+      kernels.f32(scales, columns).fill(1).set(weights.gate.scale);
+      kernels.f32(biases, columns).fill(NEVER).set(weights.b_enc);
+      return;
+    }
     for (let i = 0; i < d_sae; i++) {
       bias[i] = (weights.b_enc[i] ?? 0) * (scale?.[i] ?? 1);
       // z > threshold and z > 0 is one comparison.
@@ -133,11 +149,20 @@ export class Encoder {
       const { begin, columns } = this.#dense(block, rows, packed, tile);
       const width = Math.min(columns, this.d_sae - begin);
       const values = kernels.f32(tile, rows * BLOCK);
+      if (this.#gate !== null) {
+        const gates = kernels.f32(this.#gate.gates + begin * 4, width);
+        for (let r = 0; r < rows; r++) for (let c = 0; c < width; c++) values[r * BLOCK + c] = values[r * BLOCK + c]! + gates[c]!;
+      }
       for (let r = 0; r < rows; r++) z.set(values.subarray(r * BLOCK, r * BLOCK + width), (first + r) * this.d_sae + begin);
     }
   }
 
-  /** standard and jumprelu: entries come block by block, and are put in row order at the end. */
+  /** batchtopk: from now on, only what is above `floor` is written. */
+  raiseFloor(floor: number): void {
+    this.#kernels.f32(this.#threshold, this.#panels * PANEL).fill(floor);
+  }
+
+  /** All but topk: entries come block by block, and are put in row order at the end. */
   #compact(rows: number, packed: Pointer, state: Pointer, name: number, codes: CodesBuilder): void {
     const kernels = this.#kernels;
     const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
@@ -150,10 +175,10 @@ export class Encoder {
       const { begin, columns } = this.#dense(block, rows, packed, tile);
       // Room for the case that everything fires: what does not is given back.
       kernels.alloc(rows * columns * 8, 'the entries of a chunk');
-      total += kernels.call.compact(
-        tile, BLOCK * 4, rows, columns, begin,
-        this.#threshold + begin * 4, state, counts + block * rows * 4, entries + total * 8,
-      );
+      const [from, to] = [begin * 4, [state, counts + block * rows * 4, entries + total * 8] as const];
+      total += this.#gate === null
+        ? kernels.call.compact(tile, BLOCK * 4, rows, columns, begin, this.#threshold + from, ...to)
+        : kernels.call.compactGated(tile, BLOCK * 4, rows, columns, begin, this.#gate.gates + from, this.#gate.scales + from, this.#gate.biases + from, ...to);
       kernels.reset(align(entries + total * 8));
     }
     codes.nearTies += this.#review(state, rows, name);
@@ -241,10 +266,15 @@ function notFinite(row: number, flags: number): NumericError {
       });
 }
 
+/** Entries of batchtopk that are worth a selection. */
+const PRUNED_FROM = 1 << 16;
+
 export interface RangeOptions {
   readonly signal?: AbortSignal | undefined;
   /** What row 0 of `xbar` is called in an error. */
   readonly firstRow?: number;
+  /** batchtopk: entries that the whole call shares. Of these rows at most one more is given: what the selection of the whole needs. */
+  readonly budget?: number | undefined;
 }
 
 /**
@@ -254,9 +284,15 @@ export interface RangeOptions {
 export async function encodeRange(encoder: Encoder, xbar: Float32Array, begin: number, end: number, options: RangeOptions = {}): Promise<OwnedCodes> {
   const codes = new CodesBuilder(end - begin, encoder.d_sae);
   const pace = new Pace(options.signal);
+  const { budget } = options;
+  // Chunks of other calls may come between: each sets the floor it needs.
+  let floor = 0;
   for (let first = begin; first < end; first += CHUNK) {
     if (pace.isDue) await pace.pause();
+    if (budget !== undefined) encoder.raiseFloor(floor);
     encoder.encodeChunk(xbar, first, Math.min(CHUNK, end - first), codes, options.firstRow ?? 0);
+    if (budget !== undefined && codes.length > PRUNED_FROM + 2 * (budget + 1)) floor = codes.prune(budget + 1);
   }
+  if (budget !== undefined && codes.length > budget + 1) codes.prune(budget + 1);
   return codes.finish();
 }

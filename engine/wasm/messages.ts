@@ -11,7 +11,7 @@ export const WORKER_NAME = 'saekit-wasm-worker';
 
 export type Request =
   | { readonly type: 'load'; readonly job: number; readonly sae: number; readonly weights: EncoderWeights }
-  | { readonly type: 'encode'; readonly job: number; readonly sae: number; readonly xbar: Float32Array; readonly rows: number; readonly firstRow: number }
+  | { readonly type: 'encode'; readonly job: number; readonly sae: number; readonly xbar: Float32Array; readonly rows: number; readonly firstRow: number; readonly budget: number | undefined }
   | { readonly type: 'abort'; readonly job: number }
   | { readonly type: 'unload'; readonly sae: number };
 

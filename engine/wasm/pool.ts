@@ -6,7 +6,7 @@
  */
 import { BackendError } from '../errors.js';
 import type { SparseCodes } from '../codes.js';
-import type { EncoderWeights } from './encoder.js';
+import type { EncoderWeights, RangeOptions } from './encoder.js';
 import { fromPlain, type Reply } from './messages.js';
 import { startThread, type Thread } from './thread.js';
 
@@ -47,13 +47,13 @@ class Member {
     return this.#ask((job) => this.#thread.post({ type: 'load', job, sae, weights }));
   }
 
-  async encode(sae: number, xbar: Float32Array<ArrayBuffer>, rows: number, firstRow: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
+  async encode(sae: number, xbar: Float32Array<ArrayBuffer>, rows: number, { firstRow = 0, budget, signal }: RangeOptions): Promise<SparseCodes> {
     let abort = () => undefined as void;
     try {
       const codes = await this.#ask((job) => {
         abort = () => this.#thread.post({ type: 'abort', job });
         signal?.addEventListener('abort', abort);
-        this.#thread.post({ type: 'encode', job, sae, xbar, rows, firstRow }, [xbar.buffer]);
+        this.#thread.post({ type: 'encode', job, sae, xbar, rows, firstRow, budget }, [xbar.buffer]);
       });
       signal?.throwIfAborted();
       if (codes === null) throw new BackendError('WASM worker: answered without codes');
@@ -132,14 +132,14 @@ export class WorkerPool {
     return sae;
   }
 
-  /** Encodes rows begin .. end of `xbar` in worker `index` of `size`. `lost` says whether a failure was the thread's. */
-  async encode(sae: number, index: number, xbar: Float32Array, d_in: number, begin: number, end: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
+  /** Encodes rows begin .. end of `xbar` in worker `index` of `size`. @throws ThreadLost where the failure was the thread's */
+  async encode(sae: number, index: number, xbar: Float32Array, d_in: number, begin: number, end: number, options: RangeOptions): Promise<SparseCodes> {
     const member = this.#alive()[index];
     if (member === undefined) throw new ThreadLost();
     try {
-      return await member.encode(sae, xbar.slice(begin * d_in, end * d_in), end - begin, begin, signal);
+      return await member.encode(sae, xbar.slice(begin * d_in, end * d_in), end - begin, { ...options, firstRow: begin });
     } catch (error) {
-      if (member.lost !== null && !signal?.aborted) throw new ThreadLost();
+      if (member.lost !== null && !options.signal?.aborted) throw new ThreadLost();
       throw error;
     }
   }

@@ -54,7 +54,7 @@ async function serve(port: Port): Promise<void> {
     const abort = new AbortController();
     running.set(request.job, abort);
     try {
-      const codes = await encodeRange(encoder, request.xbar, 0, request.rows, { signal: abort.signal, firstRow: request.firstRow });
+      const codes = await encodeRange(encoder, request.xbar, 0, request.rows, { signal: abort.signal, firstRow: request.firstRow, budget: request.budget });
       port.post({ type: 'done', job: request.job, codes }, [codes.offsets.buffer, codes.features.buffer, codes.values.buffer]);
     } finally {
       running.delete(request.job);

@@ -18,7 +18,7 @@ export interface SaeShape {
   readonly d_sae: number;
   /** Default d_in. */
   readonly d_out?: number;
-  /** topk only; default min(8, d_sae). */
+  /** topk and batchtopk; default min(8, d_sae). */
   readonly k?: number;
   readonly seed: number;
   readonly rescaleActsByDecoderNorm?: boolean;
@@ -40,7 +40,8 @@ export function makeSae(shape: SaeShape): Sae {
     b_dec: fill(d_out, 0.3),
     // Some thresholds are negative: z > 0 must hold all the same.
     threshold: architecture === 'jumprelu' ? fill(d_sae, 0.4, 0.3) : null,
-    k: architecture === 'topk' ? (shape.k ?? Math.min(8, d_sae)) : null,
+    k: architecture === 'topk' || architecture === 'batchtopk' ? (shape.k ?? Math.min(8, d_sae)) : null,
+    gate: architecture === 'gated' ? { r_mag: fill(d_sae, 0.5), b_gate: fill(d_sae, 0.2, -0.1) } : null,
     applyBDecToInput: true,
     normalizeActivations: 'none',
     rescaleActsByDecoderNorm: shape.rescaleActsByDecoderNorm ?? false,
@@ -64,6 +65,8 @@ export interface OracleCodes extends Omit<SparseCodes, 'values'> {
 export interface OracleRow {
   /** [d_sae] pre-activations, times the decoder norms where the SAE rescales. */
   readonly z: Float64Array;
+  /** [d_sae] what is compared with an edge: z, and for gated the smaller of gate and magnitude, whose z is the magnitude. */
+  readonly decision: Float64Array;
   /** [d_sae] the largest error an f32 z may have. */
   readonly bound: Float64Array;
   /** tol_r of engine/codes.ts. */
@@ -88,9 +91,9 @@ function scales(sae: Sae): Float64Array {
   });
 }
 
-/** Roundings on the way of one term: the products' sum, the bias, and with rescaling the norm and the product with it. */
+/** Roundings on the way of one term: the products' sum, the bias, and with rescaling or gates the factor and the product with it. */
 function terms(sae: Sae): number {
-  return sae.d_in + 1 + (sae.rescaleActsByDecoderNorm ? 2 : 0);
+  return sae.d_in + 1 + (sae.rescaleActsByDecoderNorm || sae.gate ? 2 : 0);
 }
 
 /** Every row's pre-activations, bounds and decisions, one row at a time. */
@@ -102,12 +105,12 @@ export function* oracleRows(sae: Sae, xbar: Float32Array, rows: number): Generat
   for (let i = 0; i < d_sae; i++) {
     let sum = 0;
     for (let d = 0; d < d_in; d++) sum += sae.W_enc[d * d_sae + i]! ** 2;
-    maxNorm = Math.max(maxNorm, Math.sqrt(sum) * scale[i]!);
-    maxBias = Math.max(maxBias, Math.abs(sae.b_enc[i]!) * scale[i]!);
+    maxNorm = Math.max(maxNorm, Math.sqrt(sum) * scale[i]! * Math.max(1, Math.exp(sae.gate?.r_mag[i] ?? 0)));
+    maxBias = Math.max(maxBias, Math.abs(sae.b_enc[i]!) * scale[i]!, Math.abs(sae.gate?.b_gate[i] ?? 0));
   }
   const g = gamma(terms(sae));
   for (let r = 0; r < rows; r++) {
-    const z = Float64Array.from(sae.b_enc);
+    const z = sae.gate ? new Float64Array(d_sae) : Float64Array.from(sae.b_enc);
     const bound = z.map(Math.abs);
     let norm = 0;
     for (let d = 0; d < d_in; d++) {
@@ -123,14 +126,24 @@ export function* oracleRows(sae: Sae, xbar: Float32Array, rows: number): Generat
       z[i]! *= scale[i]!;
       bound[i]! *= scale[i]! * g;
     }
-    yield { z, bound, tolerance: (sae.architecture === 'topk' ? 2 : 1) * g * (Math.sqrt(norm) * maxNorm + maxBias), fires: fires(sae, z) };
+    let decision = z;
+    if (sae.gate) {
+      const { r_mag, b_gate } = sae.gate;
+      decision = z.map((product, i) => Math.min(product + b_gate[i]!, product * Math.exp(r_mag[i]!) + sae.b_enc[i]!));
+      for (let i = 0; i < d_sae; i++) {
+        z[i] = z[i]! * Math.exp(r_mag[i]!) + sae.b_enc[i]!;
+        bound[i] = bound[i]! * Math.exp(r_mag[i]!) + g * Math.abs(sae.b_enc[i]!);
+      }
+    }
+    const compared = sae.architecture === 'topk' || sae.architecture === 'batchtopk';
+    yield { z, decision, bound, tolerance: (compared ? 2 : 1) * g * (Math.sqrt(norm) * maxNorm + maxBias), fires: sae.architecture === 'batchtopk' ? [] : fires(sae, decision) };
   }
 }
 
 /** The definition of firing: engine/sae.ts, ties in a selection to the lowest feature. */
 function fires(sae: Sae, z: Float64Array): number[] {
   const all = Array.from(z.keys());
-  if (sae.architecture === 'standard') return all.filter((i) => z[i]! > 0);
+  if (sae.architecture === 'standard' || sae.architecture === 'gated') return all.filter((i) => z[i]! > 0);
   if (sae.architecture === 'jumprelu') return all.filter((i) => z[i]! > sae.threshold![i]! && z[i]! > 0);
   const order = all.sort((a, b) => (z[a] === z[b] ? a - b : z[b]! > z[a]! ? 1 : -1));
   return order.slice(0, sae.k!).filter((i) => z[i]! > 0).sort((a, b) => a - b);
@@ -200,7 +213,7 @@ export function assertCodesMatch(sae: Sae, xbar: Float32Array, rows: number, cod
   assertCsr(sae, rows, codes);
   let differences = 0;
   let r = 0;
-  for (const { z, bound, tolerance, fires } of oracleRows(sae, xbar, rows)) {
+  for (const { z, decision, bound, tolerance, fires } of oracleRows(sae, xbar, rows)) {
     const tol = exact ? 0 : tolerance;
     const got = new Map<number, number>();
     for (let e = codes.offsets[r]!; e < codes.offsets[r + 1]!; e++) got.set(codes.features[e]!, codes.values[e]!);
@@ -213,7 +226,7 @@ export function assertCodesMatch(sae: Sae, xbar: Float32Array, rows: number, cod
     }
     for (const i of new Set([...expected, ...got.keys()])) {
       if (expected.has(i) === got.has(i)) continue;
-      const distance = Math.min(...edges(i).map((edge) => Math.abs(z[i]! - edge)));
+      const distance = Math.min(...edges(i).map((edge) => Math.abs(decision[i]! - edge)));
       if (!(distance < tol)) {
         throw new Error(`row ${r}, feature ${i}: ${got.has(i) ? 'fires and should not' : 'should fire and does not'}; z = ${z[i]}, ${distance} from a boundary, tolerance ${tol}`);
       }
@@ -228,7 +241,7 @@ export function assertCodesMatch(sae: Sae, xbar: Float32Array, rows: number, cod
 
 /** The values of z at which a feature's firing flips. */
 function boundaries(sae: Sae, z: Float64Array, row: number): (i: number) => number[] {
-  if (sae.architecture === 'standard') return () => [0];
+  if (sae.architecture === 'standard' || sae.architecture === 'gated') return () => [0];
   if (sae.architecture === 'jumprelu') return (i) => [Math.max(0, sae.threshold![i]!)];
   if (z.some(Number.isNaN)) throw new Error(`row ${row}: NaN in the oracle`);
   const sorted = Float64Array.from(z).sort().reverse();
