@@ -5,7 +5,8 @@ import type { Row } from './rows.js';
 export function time(seconds: number): string {
   if (seconds >= 1) return `${seconds.toFixed(2)} s`;
   if (seconds >= 1e-3) return `${(1e3 * seconds).toFixed(seconds >= 0.1 ? 0 : 2)} ms`;
-  return `${(1e6 * seconds).toFixed(seconds >= 1e-4 ? 0 : 2)} µs`;
+  if (seconds >= 1e-6) return `${(1e6 * seconds).toFixed(seconds >= 1e-4 ? 0 : 2)} µs`;
+  return `${(1e9 * seconds).toPrecision(3)} ns`;
 }
 
 const COLUMNS = ['case', 'saekit', 'peer', 'saekit', 'peer', 'ratio', 'spread', 'runs'] as const;

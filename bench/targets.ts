@@ -45,6 +45,8 @@ export const targets: readonly Target[] = [
   { what: 'the same on rows made of features', want: 1.5, suite: 'codes', case: /^node 1024x768x24576 TopK-32, planted/, subject: /^saekit wasm screened, 1 thread$/, peer: /^saekit wasm, 1 thread$/ },
   { what: 'an aim: screened against native code that does it densely, the same shape', want: 1, suite: 'codes', case: /^node 1024x768x24576 TopK-32$/, subject: /^saekit wasm screened, 1 thread$/, peer: NATIVE },
   { what: 'sparse decode at L0 32 of 24,576 against the fastest dense one on the web', want: 20, suite: 'decode', case: /24576/, subject: /^saekit wasm, sparse, 1 thread$/, peer: WEB },
+  { what: 'analyze: cost per feature and token, as tokens grow eightfold', want: 1, suite: 'analyze', case: /^tokens x8/, subject: /./, peer: /./ },
+  { what: 'analyze: cost per feature and token, as features grow eightfold', want: 1, suite: 'analyze', case: /^features x8, all/, subject: /./, peer: /./ },
   { what: 'WebGPU, dense encode, against the best peer on a hardware adapter', want: 1.3, suite: 'webgpu', case: new RegExp(`dense ${LARGE.source}`), subject: /^saekit webgpu/, peer: /./ },
   { what: 'WebGPU, encode and top-k, against the best peer on a hardware adapter', want: 3, suite: 'webgpu', case: new RegExp(`codes ${LARGE.source} TopK-32`), subject: /^saekit webgpu/, peer: /./ },
 ];
