@@ -29,8 +29,32 @@ export function table(rows: readonly Row[], titles: ReadonlyMap<string, string>)
   return lines.join('\n').trimStart();
 }
 
-/** The same as Markdown, without notes, for docs/benchmarks.md. */
+/** `onnxruntime-web 1.30.0 wasm, matmul + TopK, 2 threads` is onnxruntime-web in a column's head. */
+function shortName(name: string): string {
+  return (name.split(',')[0] ?? name).replace(/ \d[\w.]*/g, '').replace(/ \(.*\)/, '');
+}
+
+/**
+ * A suite as a Markdown table for a page: one line a case and way of ours, one
+ * column a peer, ratios in the cells. Of several ways of one peer its fastest.
+ */
 export function markdown(rows: readonly Row[]): string {
-  const head = `| ${COLUMNS.join(' | ')} |\n|${COLUMNS.map((_, at) => (at < 3 ? '---|' : '---:|')).join('')}`;
-  return [head, ...rows.map((row) => `| ${cells(row).join(' | ')} |`)].join('\n');
+  const peers = [...new Set(rows.map((row) => shortName(row.peer)))];
+  const lines = new Map<string, { first: Row; cells: Map<string, Row> }>();
+  for (const row of rows) {
+    const key = `${row.case}\n${row.subject}`;
+    const line = lines.get(key) ?? { first: row, cells: new Map<string, Row>() };
+    const column = shortName(row.peer);
+    const before = line.cells.get(column);
+    if (before === undefined || row.ratio < before.ratio) line.cells.set(column, row);
+    lines.set(key, line);
+  }
+  const body = [...lines.values()].map(({ first, cells: own }) => {
+    const entries = peers.map((peer) => {
+      const row = own.get(peer);
+      return row === undefined ? '–' : `${row.ratio.toFixed(2)}x ± ${Math.round(50 * row.spread)} %`;
+    });
+    return `| ${[first.case, first.subject, time(first.subject_median_s), ...entries].join(' | ')} |`;
+  });
+  return [`| ${['case', 'way', 'median', ...peers].join(' | ')} |`, `|---|---|${'---:|'.repeat(peers.length + 1)}`, ...body].join('\n');
 }

@@ -92,7 +92,11 @@ test('tables', () => {
   assert.deepEqual([12.3, 0.5, 0.0123, 4.2e-4, 1e-5, 1.4e-7].map(time), ['12.30 s', '500 ms', '12.30 ms', '420 µs', '10.00 µs', '140 ns']);
   const text = table([row({ note: 'said' }), row({ suite: 'codes' })], new Map([['encode', 'dense part']]));
   assert.match(text, /^encode: dense part\ncase .*\nnode 1x2x3 {2}saekit {2}other {2}500 ms {2}1\.00 s {2}2\.00x {4}10 % {5}5 {2}said\n\ncodes: \n/);
-  assert.match(markdown([row()]), /\| node 1x2x3 \| saekit \| other \| 500 ms \| 1\.00 s \| 2\.00x \| 10 % \| 5 \|$/);
+  const ways = [row({ peer: 'onnx 1.30 wasm, one way, 1 thread' }), row({ peer: 'onnx 1.30 wasm, another way, 1 thread', ratio: 1.5 }), row({ peer: 'numpy 2 (blas), 1 thread', ratio: 0.8 }), row({ case: 'other', peer: 'numpy 2 (blas), 1 thread' })];
+  assert.equal(
+    markdown(ways),
+    '| case | way | median | onnx wasm | numpy |\n|---|---|---:|---:|---:|\n| node 1x2x3 | saekit | 500 ms | 1.50x ± 5 % | 0.80x ± 5 % |\n| other | saekit | 500 ms | – | 2.00x ± 5 % |',
+  );
 });
 
 test('a target is reached where the best peer is beaten in every case', () => {
