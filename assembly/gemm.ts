@@ -3,7 +3,8 @@
  * features, from packed operands (pack.ts), into a small row-major tile.
  *
  * The order of summation of every z is fixed: bias first, then d = 0, 1, 2, ...
- * one product at a time, each multiplied and added with its own rounding. It
+ * one product at a time, each multiplied and added with its own rounding (but see
+ * `madd`). It
  * does not depend on the number of rows, on a row's place in its quad or on the
  * blocking of d, so a row's result is bit-identical in every batch.
  *
@@ -12,6 +13,16 @@
  * in blocks of KC, so that a panel's share (8 KiB) stays in the first-level cache
  * while all quads of the chunk pass over it.
  */
+
+/**
+ * a * b + c. Each operation is rounded, so that the bits are the same everywhere; in the
+ * relaxed module it may be one operation with one rounding, as the processor has it.
+ */
+// @ts-ignore: decorator
+@inline function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(c, f32x4.mul(a, b));
+}
 
 /** Input dimensions per block. */
 // @ts-ignore: decorator
@@ -59,8 +70,8 @@ export function denseRow(x: usize, w: usize, panels: u32, d_in: u32, bias: usize
     let from = x;
     for (const end = w + size; w < end; w += 32, from += 16) {
       const value = v128.load32_splat(from);
-      z0 = f32x4.add(z0, f32x4.mul(value, v128.load(w)));
-      z1 = f32x4.add(z1, f32x4.mul(value, v128.load(w, 16)));
+      z0 = madd(value, v128.load(w), z0);
+      z1 = madd(value, v128.load(w, 16), z1);
     }
     v128.store(z, z0);
     v128.store(z, z1, 16);
@@ -84,14 +95,14 @@ function strip(x: usize, w: usize, size: usize, bias: usize, z: usize): void {
   let w3 = w2 + size;
   for (const end = w1; w < end; w += 32, w1 += 32, w2 += 32, w3 += 32, x += 16) {
     const value = v128.load32_splat(x);
-    z00 = f32x4.add(z00, f32x4.mul(value, v128.load(w)));
-    z01 = f32x4.add(z01, f32x4.mul(value, v128.load(w, 16)));
-    z10 = f32x4.add(z10, f32x4.mul(value, v128.load(w1)));
-    z11 = f32x4.add(z11, f32x4.mul(value, v128.load(w1, 16)));
-    z20 = f32x4.add(z20, f32x4.mul(value, v128.load(w2)));
-    z21 = f32x4.add(z21, f32x4.mul(value, v128.load(w2, 16)));
-    z30 = f32x4.add(z30, f32x4.mul(value, v128.load(w3)));
-    z31 = f32x4.add(z31, f32x4.mul(value, v128.load(w3, 16)));
+    z00 = madd(value, v128.load(w), z00);
+    z01 = madd(value, v128.load(w, 16), z01);
+    z10 = madd(value, v128.load(w1), z10);
+    z11 = madd(value, v128.load(w1, 16), z11);
+    z20 = madd(value, v128.load(w2), z20);
+    z21 = madd(value, v128.load(w2, 16), z21);
+    z30 = madd(value, v128.load(w3), z30);
+    z31 = madd(value, v128.load(w3, 16), z31);
   }
   v128.store(z, z00);
   v128.store(z, z01, 16);
@@ -123,17 +134,17 @@ function tile(x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usi
     const w0 = v128.load(w);
     const w1 = v128.load(w, 16);
     const x0 = v128.load32_splat(x);
-    z00 = f32x4.add(z00, f32x4.mul(x0, w0));
-    z01 = f32x4.add(z01, f32x4.mul(x0, w1));
+    z00 = madd(x0, w0, z00);
+    z01 = madd(x0, w1, z01);
     const x1 = v128.load32_splat(x, 4);
-    z10 = f32x4.add(z10, f32x4.mul(x1, w0));
-    z11 = f32x4.add(z11, f32x4.mul(x1, w1));
+    z10 = madd(x1, w0, z10);
+    z11 = madd(x1, w1, z11);
     const x2 = v128.load32_splat(x, 8);
-    z20 = f32x4.add(z20, f32x4.mul(x2, w0));
-    z21 = f32x4.add(z21, f32x4.mul(x2, w1));
+    z20 = madd(x2, w0, z20);
+    z21 = madd(x2, w1, z21);
     const x3 = v128.load32_splat(x, 12);
-    z30 = f32x4.add(z30, f32x4.mul(x3, w0));
-    z31 = f32x4.add(z31, f32x4.mul(x3, w1));
+    z30 = madd(x3, w0, z30);
+    z31 = madd(x3, w1, z31);
     w += 32;
     x += 16;
   }

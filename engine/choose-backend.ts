@@ -15,6 +15,8 @@ export interface ChooseOptions {
   readonly backend: BackendChoice;
   /** WASM threads, the calling one included. */
   readonly threads?: number | undefined;
+  /** WASM: relaxed SIMD where the runtime has it; faster, in other last bits (engine/wasm/backend.ts). Default false. */
+  readonly relaxed?: boolean | undefined;
   /** Bytes that weights and buffers may take on a GPU. Default: as much as there is. */
   readonly memoryBudget?: number | undefined;
   /** A line for the person who runs the analysis: which backend, where it is not the one they may expect; a GPU that was lost and replaced. */
@@ -64,11 +66,12 @@ async function openWebGpu(softwareAllowed: boolean, { memoryBudget }: ChooseOpti
   return createWebGpuBackend({ softwareAllowed, memoryBudget, notice });
 }
 
-async function openWasm({ threads }: ChooseOptions, notice: (message: string) => void): Promise<Backend> {
+async function openWasm({ threads, relaxed }: ChooseOptions, notice: (message: string) => void): Promise<Backend> {
   const { createWasmBackend } = await import('./wasm/backend.js');
-  const wasm = await createWasmBackend(threads === undefined ? {} : { threads });
-  const { threadsReason } = wasm.info.details;
+  const wasm = await createWasmBackend({ threads, relaxed });
+  const { threadsReason, relaxedReason } = wasm.info.details;
   if (threadsReason !== undefined) notice(`WASM runs on ${wasm.info.details.threads} of ${wasm.info.details.threadsAsked} threads: ${threadsReason}`);
+  if (relaxedReason !== undefined) notice(`WASM runs without relaxed SIMD: ${relaxedReason}`);
   return wasm;
 }
 

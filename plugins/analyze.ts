@@ -111,7 +111,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
       settings: options.settings,
       context: { sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
     });
-    backend = await openBackend({ backend: options.backend, threads: options.threads, memoryBudget: options.memoryBudget, sae, notice, signal });
+    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, sae, notice, signal });
     signal?.throwIfAborted();
 
     const totals = await runStream({ ...options, source, sae, loaded: backend.loaded, accumulators: [host] });

@@ -77,7 +77,7 @@ export async function encodeToFile(options: EncodeOptions): Promise<EncodeReport
     const rows = source.contexts * source.positions;
     if (rows > 2 ** 32) throw new ShapeError(`the activations have ${rows} rows; locations are u32 and reach to 2^32`, { hint: 'Encode them in parts.' });
     signal?.throwIfAborted();
-    backend = await openBackend({ backend: options.backend, threads: options.threads, memoryBudget: options.memoryBudget, sae, notice: options.onNotice ?? (() => undefined), signal });
+    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, sae, notice: options.onNotice ?? (() => undefined), signal });
     const { loaded } = backend;
     const locations: Uint32Array[] = [];
     const activations: Float32Array[] = [];

@@ -39,6 +39,8 @@ export interface InputOptions {
   readonly memoryBudget?: number | undefined;
   /** Threads of the WASM backend. */
   readonly threads?: number | undefined;
+  /** WASM: relaxed SIMD where the runtime has it: faster, in other last bits. Default false: the same bits everywhere. */
+  readonly relaxed?: boolean | undefined;
   /** ONNX runtime of `model`. */
   readonly runtime?: OnnxRuntimeOptions['runtime'];
   readonly ortUrl?: string | undefined;
@@ -126,7 +128,7 @@ export interface OpenBackend {
   close(): Promise<void>;
 }
 
-export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'threads' | 'memoryBudget'> {
+export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'threads' | 'relaxed' | 'memoryBudget'> {
   readonly sae: Sae;
   readonly notice: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -146,8 +148,8 @@ const MOST_TWICE = 2 ** 29;
  * @throws BackendError when there is none, or the one that was asked for fails
  */
 export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
-  const { backend: wanted = 'auto', threads, memoryBudget, sae, notice, signal, patience } = options;
-  const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads, memoryBudget });
+  const { backend: wanted = 'auto', threads, relaxed, memoryBudget, sae, notice, signal, patience } = options;
+  const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads, relaxed, memoryBudget });
   const opened: Backend[] = [];
   const used: Backend[] = [];
   const open = async (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => {

@@ -1,7 +1,8 @@
 /**
- * `node scripts/build-wasm.mjs [--force]`: compiles assembly/ to
- * build/wasm/kernels.wasm with AssemblyScript. Does nothing when the module is
- * newer than every source, this script and the compiler's version.
+ * `node scripts/build-wasm.mjs [--force]`: compiles assembly/ with AssemblyScript,
+ * twice: build/wasm/kernels.wasm, and build/wasm/relaxed.wasm with relaxed SIMD,
+ * which runtimes without it refuse whole. Does nothing for a module that is newer
+ * than every source, this script and the compiler's version.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,8 +12,10 @@ import asc from 'assemblyscript/asc';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'assembly');
-const output = join(root, 'build', 'wasm', 'kernels.wasm');
-/** The whole module, gzipped, in bytes. */
+/** Names of the modules, and what each may use besides SIMD. */
+const MODULES = { kernels: [], relaxed: ['--enable', 'relaxed-simd'] };
+const outputOf = (name) => join(root, 'build', 'wasm', `${name}.wasm`);
+/** A whole module, gzipped, in bytes. */
 const BUDGET = 8 * 1024;
 
 const inputs = [
@@ -21,16 +24,16 @@ const inputs = [
   join(root, 'node_modules', 'assemblyscript', 'package.json'),
 ];
 
-function isFresh() {
+function isFresh(name) {
   const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const built = time(output);
+  const built = time(outputOf(name));
   return built > 0 && inputs.every((path) => time(path) <= built);
 }
 
-async function build() {
+async function build(name, flags) {
   mkdirSync(join(root, 'build', 'wasm'), { recursive: true });
   // Under a name of our own first: two test runners may build at the same moment.
-  const temporary = `build/wasm/kernels.${process.pid}.tmp.wasm`;
+  const temporary = `build/wasm/${name}.${process.pid}.tmp.wasm`;
   const { error, stderr } = await asc.main(
     [
       'assembly/index.ts',
@@ -38,6 +41,7 @@ async function build() {
       '-O3',
       '--noAssert',
       '--enable', 'simd',
+      ...flags,
       '--runtime', 'stub',
       '--use', 'abort=',
     ],
@@ -50,10 +54,12 @@ async function build() {
   const size = gzipSync(readFileSync(join(root, temporary)), { level: 9 }).length;
   if (size > BUDGET) {
     rmSync(join(root, temporary));
-    throw new Error(`kernels.wasm is ${size} bytes gzipped, the budget is ${BUDGET}`);
+    throw new Error(`${name}.wasm is ${size} bytes gzipped, the budget is ${BUDGET}`);
   }
-  renameSync(join(root, temporary), output);
-  console.error(`saekit: built build/wasm/kernels.wasm, ${size} bytes gzipped`);
+  renameSync(join(root, temporary), outputOf(name));
+  console.error(`saekit: built build/wasm/${name}.wasm, ${size} bytes gzipped`);
 }
 
-if (process.argv.includes('--force') || !isFresh()) await build();
+for (const [name, flags] of Object.entries(MODULES)) {
+  if (process.argv.includes('--force') || !isFresh(name)) await build(name, flags);
+}

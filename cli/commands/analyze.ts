@@ -1,8 +1,8 @@
 /** `saekit analyze`: an SAE and activations in, a pack out. */
 import process from 'node:process';
 import { Command } from 'commander';
-import { analyze, builtins, createRegistry, directorySink, type AnalyzeReport } from '../../plugins/index.js';
-import { byteSize, checkWithout, collect, nameFlag, oneOf, setting, typedSettings, whole, wholeList, type GivenSetting } from '../options.js';
+import { analyze, builtins, createRegistry, directorySink, extras, type AnalyzeReport } from '../../plugins/index.js';
+import { byteSize, checkWithout, chooseExtras, collect, nameFlag, oneOf, setting, typedSettings, whole, wholeList, type GivenSetting } from '../options.js';
 import { print, printJson, stopSignal } from '../output.js';
 import { loadPlugins } from '../plugin-files.js';
 import { progressDisplay } from '../progress.js';
@@ -22,12 +22,14 @@ interface AnalyzeFlags {
   readonly ignorePositions?: number[];
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
+  readonly relaxedSimd?: boolean;
   readonly holdWeights?: number;
   readonly gpuMemory?: number;
   readonly modelRuntime: 'auto' | 'web' | 'node';
   readonly batchContexts?: number;
   readonly seed: number;
   readonly plugin?: string[];
+  readonly with?: string[];
   readonly without?: string[];
   readonly set?: GivenSetting[];
   readonly json?: boolean;
@@ -52,10 +54,12 @@ export function analyzeCommand(): Command {
     .option('--hold-weights <size>', 'largest encoder and decoder to hold in memory, e.g. 512MiB; larger ones are read a piece at a time (default: 2GiB)', byteSize)
     .option('--gpu-memory <size>', 'the most that weights and buffers may take on a GPU, e.g. 1GiB (default: what there is)', byteSize)
     .option('--threads <n>', 'WASM worker threads for encoding', whole(1))
+    .option('--relaxed-simd', 'WASM: fused multiply-add where the runtime has it; faster, in other last bits')
     .option('--model-runtime <kind>', 'auto (onnxruntime-node when installed, else onnxruntime-web), web or node', oneOf('auto', 'web', 'node'), 'auto')
     .option('--batch-contexts <n>', 'contexts a batch', whole(1))
     .option('--seed <n>', 'seed of the sampled examples', whole(0), 0)
     .option('--plugin <file>', 'also run the plugin that this module exports (repeatable)', collect)
+    .option('--with <id>', `also run an analysis that is not part of every run: ${extras.map(({ id }) => id).join(', ')} (repeatable)`, collect)
     .option('--without <id>', 'leave a plugin out, e.g. sae/logits (repeatable)', collect)
     .option('--set <plugin.setting=value>', 'change a setting, e.g. sae/examples.top=10 (repeatable)', setting)
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -77,6 +81,7 @@ Examples:
       --set sae/examples.top=10 --out pack/
 
 Built-in plugins: ${builtins.map(({ id }) => id).join(', ')}.
+With --with: ${extras.map(({ id }) => id).join(', ')}.
 
 With --json: {tokens, features, classes:{dead,ultralow,rare,live,dense}, l0, mse, fvu,
   backend, seconds, tokens_per_second, pack}`,
@@ -85,10 +90,11 @@ With --json: {tokens, features, classes:{dead,ultralow,rare,live,dense}, l0, mse
 }
 
 async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
-  const { plugin, without = [], set = [], json, quiet = false, out, batchContexts, modelRuntime, holdWeights, gpuMemory, ...options } = flags;
+  const { plugin, with: asked = [], without = [], set = [], json, quiet = false, out, batchContexts, modelRuntime, holdWeights, relaxedSimd, gpuMemory, ...options } = flags;
   const signal = stopSignal();
   const registry = createRegistry();
   for (const builtin of builtins) registry.register(builtin);
+  for (const extra of chooseExtras(asked, extras)) registry.register(extra);
   for (const stranger of await loadPlugins(plugin ?? [])) registry.register(stranger);
   checkWithout(without, registry.list());
   const settings = typedSettings(set, registry.list());
@@ -98,6 +104,7 @@ async function runAnalyze(flags: AnalyzeFlags): Promise<void> {
     report = await analyze({
       ...options,
       holdBytes: holdWeights,
+      relaxed: relaxedSimd,
       memoryBudget: gpuMemory,
       ...(batchContexts === undefined ? {} : { contextsPerBatch: batchContexts }),
       runtime: modelRuntime,

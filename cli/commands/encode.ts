@@ -12,6 +12,7 @@ interface EncodeFlags {
   readonly out: string;
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
+  readonly relaxedSimd?: boolean;
   readonly holdWeights?: number;
   readonly gpuMemory?: number;
   readonly json?: boolean;
@@ -28,6 +29,7 @@ export function encodeCommand(): Command {
     .option('--hold-weights <size>', 'largest encoder and decoder to hold in memory, e.g. 512MiB; larger ones are read a piece at a time (default: 2GiB)', byteSize)
     .option('--gpu-memory <size>', 'the most that weights and buffers may take on a GPU, e.g. 1GiB (default: what there is)', byteSize)
     .option('--threads <n>', 'WASM worker threads', whole(1))
+    .option('--relaxed-simd', 'WASM: fused multiply-add where the runtime has it; faster, in other last bits')
     .option('--json', 'print one JSON object on stdout and nothing else')
     .option('--quiet', 'no progress and no notes')
     .addHelpText(
@@ -43,7 +45,7 @@ Entries are sorted by row, then feature; rows of [contexts, positions, d] are co
 With --json: {rows, features, nnz, l0, backend, seconds, tokens_per_second, out}`,
     )
     .action(async (flags: EncodeFlags) => {
-      const { json, quiet = false, holdWeights, gpuMemory, ...options } = flags;
+      const { json, quiet = false, holdWeights, relaxedSimd, gpuMemory, ...options } = flags;
       const signal = stopSignal();
       const display = progressDisplay(quiet);
       let report: EncodeReport;
@@ -51,6 +53,7 @@ With --json: {rows, features, nnz, l0, backend, seconds, tokens_per_second, out}
         report = await encodeToFile({
           ...options,
           holdBytes: holdWeights,
+          relaxed: relaxedSimd,
           memoryBudget: gpuMemory,
           signal,
           onProgress: (event) => display.update(event),

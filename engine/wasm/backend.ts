@@ -13,13 +13,19 @@ import type { Sae } from '../sae.js';
 import { decoderNorms, tieTolerance, type TieTolerance } from '../ties.js';
 import { DECODE_CHUNK, Decoder, decoderBytes } from './decoder.js';
 import { CHUNK, Encoder, encodeRange, encoderBytes, type EncoderWeights } from './encoder.js';
-import { MEMORY_CEILING, compileKernels, mebibytes } from './loader.js';
+import { MEMORY_CEILING, compileKernels, mebibytes, type KernelModule } from './loader.js';
 import { Pace } from './pace.js';
 import { ThreadLost, WorkerPool } from './pool.js';
 
 export interface WasmOptions {
   /** How many threads encode, the calling one included; default 1. */
   readonly threads?: number | undefined;
+  /**
+   * Take relaxed SIMD where the runtime has it: faster, but a product and its sum may be
+   * rounded once instead of twice, so that the last bits are the processor's. Default
+   * false: the same bits everywhere. docs/decisions/0010-relaxed-simd.md
+   */
+  readonly relaxed?: boolean | undefined;
 }
 
 /** Bounds what a batch takes in memory: 65,536 rows of d_in 4096 are 1 GiB. */
@@ -36,7 +42,7 @@ const WORTH_SPLITTING = 3e7;
  */
 export async function createWasmBackend(options: WasmOptions = {}): Promise<Backend> {
   const asked = Math.max(1, Math.floor(options.threads ?? 1));
-  const module = await compileKernels();
+  const { module, kind, relaxedReason } = await chooseModule(options.relaxed === true);
   let pool: WorkerPool | null = null;
   let reason: string | undefined;
   if (asked > 1) {
@@ -46,30 +52,43 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
       reason = error instanceof Error ? error.message : String(error);
     }
   }
-  return new WasmBackend(module, pool, asked, reason);
+  return new WasmBackend(module, kind, pool, {
+    simd: true,
+    relaxed: kind === 'relaxed',
+    threads: 1 + (pool?.size ?? 0),
+    threadsAsked: asked,
+    memoryLimit: MEMORY_CEILING,
+    ...(reason === undefined ? {} : { threadsReason: reason }),
+    ...(relaxedReason === undefined ? {} : { relaxedReason }),
+  });
+}
+
+/** The relaxed module where it is wanted and there; what keeps it away does not keep the plain one away. */
+async function chooseModule(relaxed: boolean): Promise<{ module: WebAssembly.Module; kind: KernelModule; relaxedReason?: string }> {
+  if (!relaxed) return { module: await compileKernels(), kind: 'plain' };
+  try {
+    return { module: await compileKernels('relaxed'), kind: 'relaxed' };
+  } catch (error) {
+    return { module: await compileKernels(), kind: 'plain', relaxedReason: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 class WasmBackend implements Backend {
   readonly info: BackendInfo;
   readonly #module: WebAssembly.Module;
+  readonly #kind: KernelModule;
   readonly #pool: WorkerPool | null;
   #disposed = false;
 
-  constructor(module: WebAssembly.Module, pool: WorkerPool | null, asked: number, reason: string | undefined) {
+  constructor(module: WebAssembly.Module, kind: KernelModule, pool: WorkerPool | null, details: BackendInfo['details']) {
     this.#module = module;
+    this.#kind = kind;
     this.#pool = pool;
-    const threads = 1 + (pool?.size ?? 0);
     this.info = {
       kind: 'wasm',
-      description: `WASM SIMD, ${threads === 1 ? '1 thread' : `${threads} threads`}`,
+      description: `WASM ${kind === 'relaxed' ? 'relaxed ' : ''}SIMD, ${details.threads === 1 ? '1 thread' : `${details.threads} threads`}`,
       software: true,
-      details: {
-        simd: true,
-        threads,
-        threadsAsked: asked,
-        memoryLimit: MEMORY_CEILING,
-        ...(reason === undefined ? {} : { threadsReason: reason }),
-      },
+      details,
     };
   }
 
@@ -96,7 +115,7 @@ class WasmBackend implements Backend {
     };
     const encoder = new Encoder(this.#module, weights);
     const decoder = new Decoder(this.#module, { d_sae, d_out, W_dec, b_dec, scale });
-    const handle = (await this.#pool?.load(weights)) ?? 0;
+    const handle = (await this.#pool?.load(weights, this.#kind)) ?? 0;
     options.signal?.throwIfAborted();
     return new LoadedWasmSae({ d_in, d_sae, d_out }, weights, encoder, decoder, this.#pool, handle);
   }

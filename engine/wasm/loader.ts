@@ -4,7 +4,7 @@
  * bindings: pointers are plain numbers, and arrays are views on linear memory
  * that are made anew for each use, because growing the memory detaches them.
  */
-import bytes from '../../build/wasm/kernels.wasm';
+import plain from '../../build/wasm/kernels.wasm';
 import { BackendError } from '../errors.js';
 
 /** A byte address in an instance's memory. */
@@ -75,26 +75,36 @@ export function mebibytes(size: number): string {
   return `${Math.ceil(size / 2 ** 20)} MiB`;
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
+/** Which of the two modules: `relaxed` may fuse multiplication and addition (assembly/gemm.ts). */
+export type KernelModule = 'plain' | 'relaxed';
+
+const compiled = new Map<KernelModule, Promise<WebAssembly.Module>>();
 
 /**
- * Compiles the module, once per realm.
- * @throws BackendError saying whether WebAssembly, its SIMD, or the page's permission is missing
+ * Compiles a module, once per realm.
+ * @throws BackendError saying whether WebAssembly, its SIMD or relaxed SIMD, or the page's permission is missing
  */
-export function compileKernels(): Promise<WebAssembly.Module> {
-  compiled ??= compile().catch((error: unknown) => {
-    compiled = undefined;
-    throw error;
-  });
-  return compiled;
+export function compileKernels(kind: KernelModule = 'plain'): Promise<WebAssembly.Module> {
+  let module = compiled.get(kind);
+  if (module === undefined) {
+    module = compile(kind).catch((error: unknown) => {
+      compiled.delete(kind);
+      throw error;
+    });
+    compiled.set(kind, module);
+  }
+  return module;
 }
 
-async function compile(): Promise<WebAssembly.Module> {
+async function compile(kind: KernelModule): Promise<WebAssembly.Module> {
   if (typeof WebAssembly === 'undefined') {
     throw new BackendError('WebAssembly is switched off in this browser', { hint: "Lockdown modes do that; allow it for this site. Cards from a pack work without." });
   }
+  const bytes = kind === 'plain' ? plain : (await import('./relaxed.js')).default;
   if (!WebAssembly.validate(bytes)) {
-    throw new BackendError('This browser has no WebAssembly SIMD', { hint: 'It came with Chrome 91, Firefox 89, Safari 16.4, Node 16.4: update.' });
+    throw kind === 'plain'
+      ? new BackendError('This browser has no WebAssembly SIMD', { hint: 'It came with Chrome 91, Firefox 89, Safari 16.4, Node 16.4: update.' })
+      : new BackendError('This runtime has no relaxed WebAssembly SIMD', { hint: 'Chrome 114, Firefox 145 and Deno have it; Node 20 with --experimental-wasm-relaxed-simd.' });
   }
   try {
     return await WebAssembly.compile(bytes);

@@ -5,12 +5,13 @@
 import { BackendError, NumericError, isAbort } from '../errors.js';
 import type { SparseCodes } from '../codes.js';
 import type { EncoderWeights } from './encoder.js';
+import type { KernelModule } from './loader.js';
 
 /** The name that tells a worker thread that it is one of the pool's. */
 export const WORKER_NAME = 'saekit-wasm-worker';
 
 export type Request =
-  | { readonly type: 'load'; readonly job: number; readonly sae: number; readonly weights: EncoderWeights }
+  | { readonly type: 'load'; readonly job: number; readonly sae: number; readonly weights: EncoderWeights; readonly kind: KernelModule }
   | { readonly type: 'encode'; readonly job: number; readonly sae: number; readonly xbar: Float32Array; readonly rows: number; readonly firstRow: number; readonly budget: number | undefined }
   | { readonly type: 'abort'; readonly job: number }
   | { readonly type: 'unload'; readonly sae: number };

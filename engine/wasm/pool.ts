@@ -7,6 +7,7 @@
 import { BackendError } from '../errors.js';
 import type { SparseCodes } from '../codes.js';
 import type { EncoderWeights, RangeOptions } from './encoder.js';
+import type { KernelModule } from './loader.js';
 import { fromPlain, type Reply } from './messages.js';
 import { startThread, type Thread } from './thread.js';
 
@@ -43,8 +44,8 @@ class Member {
     return member;
   }
 
-  load(sae: number, weights: EncoderWeights): Promise<SparseCodes | null> {
-    return this.#ask((job) => this.#thread.post({ type: 'load', job, sae, weights }));
+  load(sae: number, weights: EncoderWeights, kind: KernelModule): Promise<SparseCodes | null> {
+    return this.#ask((job) => this.#thread.post({ type: 'load', job, sae, weights, kind }));
   }
 
   async encode(sae: number, xbar: Float32Array<ArrayBuffer>, rows: number, { firstRow = 0, budget, signal }: RangeOptions): Promise<SparseCodes> {
@@ -126,9 +127,9 @@ export class WorkerPool {
   }
 
   /** Packs an encoder in every worker. @returns its handle */
-  async load(weights: EncoderWeights): Promise<number> {
+  async load(weights: EncoderWeights, kind: KernelModule): Promise<number> {
     const sae = this.#nextSae++;
-    await Promise.all(this.#alive().map((member) => member.load(sae, weights)));
+    await Promise.all(this.#alive().map((member) => member.load(sae, weights, kind)));
     return sae;
   }
 

@@ -46,7 +46,8 @@ async function findPort(): Promise<Port | null> {
 async function serve(port: Port): Promise<void> {
   const encoders = new Map<number, Encoder>();
   const running = new Map<number, AbortController>();
-  const module = await compileKernels();
+  // Here already, so that a policy that forbids it is told before the worker is ready.
+  await compileKernels();
 
   async function encode(request: Request & { type: 'encode' }): Promise<void> {
     const encoder = encoders.get(request.sae);
@@ -65,12 +66,12 @@ async function serve(port: Port): Promise<void> {
     const fail = (error: unknown, job: number) => port.post({ type: 'error', job, error: toPlain(error) }, []);
     switch (request.type) {
       case 'load':
-        try {
-          encoders.set(request.sae, new Encoder(module, request.weights));
-          port.post({ type: 'done', job: request.job, codes: null }, []);
-        } catch (error) {
-          fail(error, request.job);
-        }
+        compileKernels(request.kind)
+          .then((module) => {
+            encoders.set(request.sae, new Encoder(module, request.weights));
+            port.post({ type: 'done', job: request.job, codes: null }, []);
+          })
+          .catch((error: unknown) => fail(error, request.job));
         break;
       case 'encode':
         encode(request).catch((error: unknown) => fail(error, request.job));

@@ -3,6 +3,7 @@ import { expect } from '@esm-bundle/chai';
 import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { checkGoldenRf, checkGoldenStories, loadGoldenRf, loadGoldenStories } from '../shared/golden.js';
 import { assertCodesMatch, assertDecodeMatches, makeSae, randomRows } from '../shared/oracle.js';
+import { checkRelaxed } from '../shared/relaxed-suite.js';
 import type { WasmProbe } from '../support/wasm-probe.js';
 
 /** Opens a frame under a Content-Security-Policy, and waits for what it says. */
@@ -40,6 +41,12 @@ describe('WASM backend', () => {
       await Promise.all([one.dispose(), two.dispose()]);
     });
   }
+});
+
+describe('WASM backend with relaxed SIMD', () => {
+  it('is taken where it is asked for: as the oracle, the same on two threads', async () => {
+    expect(await checkRelaxed()).to.deep.equal({ relaxed: true, threads: 2 });
+  });
 });
 
 describe('WASM backend under a Content-Security-Policy', () => {

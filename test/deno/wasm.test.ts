@@ -2,6 +2,7 @@
 import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { checkGoldenRf, checkGoldenStories, loadGoldenRf, loadGoldenStories } from '../shared/golden.js';
 import { assertCodesMatch, assertDecodeMatches, makeSae, randomRows } from '../shared/oracle.js';
+import { checkRelaxed } from '../shared/relaxed-suite.js';
 
 declare const Deno: { test(name: string, run: () => Promise<void>): void };
 
@@ -35,3 +36,9 @@ for (const architecture of ['standard', 'topk', 'jumprelu'] as const) {
     await two.dispose();
   });
 }
+
+Deno.test('WASM with relaxed SIMD: as the oracle, the same on two threads', async () => {
+  const { relaxed, threads } = await checkRelaxed();
+  equal(relaxed, true);
+  equal(threads, 2);
+});
