@@ -10,7 +10,6 @@ import type { Unembedding } from '../engine/formats/unembedding.js';
 import type { ByteSource } from '../engine/io/bytes.js';
 import type { FolderRef, Ref } from '../engine/io/open.js';
 import { withFallback } from '../engine/run/encode-rows.js';
-import { headStart } from '../engine/run/head-start.js';
 import type { Sae } from '../engine/sae.js';
 import type { OnnxRuntimeOptions } from '../engine/sources/onnx-runtime.js';
 import type { ActivationSource } from '../engine/sources/source.js';
@@ -177,6 +176,7 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
     preferred.catch(() => undefined);
     const isLarge = 4 * sae.d_sae * (sae.d_in + sae.d_out) > MOST_TWICE;
     let wasm: Backend | null = null;
+    const { headStart } = await import('../engine/run/head-start.js');
     const loaded = await headStart(sae, {
       preferred,
       patience: isLarge ? Infinity : patience,

@@ -69,7 +69,7 @@ export async function measureSizes() {
   if (shaders.length === 0) throw new Error(`no .wgsl files under gpu`);
   add('all WGSL', 8, gzipped(shaders.map((file) => minifyWgsl(readFileSync(file, 'utf8'))).join('\n')), `${shaders.length} files, minified`);
   for (const file of readdirSync(join(ROOT, 'build', 'wasm')).filter((name) => name.endsWith('.wasm') && !name.includes('.tmp.')).sort()) {
-    add(file, 8, gzipped(readFileSync(join(ROOT, 'build', 'wasm', file))), 'the WASM backend');
+    add(file, 8, gzipped(readFileSync(join(ROOT, 'build', 'wasm', file))), file === 'relaxed.wasm' ? 'the same with relaxed SIMD, loaded where it is asked for' : 'the WASM backend');
   }
   const bundle = await rollup({ input: page.input, plugins: page.plugins });
   const { output } = await bundle.generate({ ...page.output, sourcemap: false });

@@ -5,8 +5,8 @@
 import type { Backend } from '../backend.js';
 import { BackendError, NumericError } from '../errors.js';
 import type { ColumnMatrix, RowMatrix } from './matrix.js';
-import { nearestRows, type Nearest, type NearestOptions } from './nearest.js';
-import { rowProducts, type RowProductsOptions } from './row-products.js';
+import type { Nearest, NearestOptions } from './nearest.js';
+import type { RowProductsOptions } from './row-products.js';
 import type { RowSummary } from './row-summary.js';
 
 export interface Ops {
@@ -39,8 +39,8 @@ export function createOps({ backend, notice, plainBelow = PLAIN_BELOW }: OpsOpti
     }
   };
   return {
-    nearestRows: (matrix, k, options) => compute(matrix.rows * matrix.rows * matrix.d, 'nearest rows', (on) => nearestRows(on, matrix, k, options)),
-    rowProducts: (rows, matrix, options) => compute(rows.rows * matrix.columns * matrix.d, 'products', (on) => rowProducts(on, rows, matrix, options)),
+    nearestRows: (matrix, k, options) => compute(matrix.rows * matrix.rows * matrix.d, 'nearest rows', async (on) => (await import('./nearest.js')).nearestRows(on, matrix, k, options)),
+    rowProducts: (rows, matrix, options) => compute(rows.rows * matrix.columns * matrix.d, 'products', async (on) => (await import('./row-products.js')).rowProducts(on, rows, matrix, options)),
   };
 }
 
