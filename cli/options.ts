@@ -62,6 +62,15 @@ export function setting(text: string, before: readonly GivenSetting[] = []): Giv
   return [...before, { plugin, name, value }];
 }
 
+/** The analyses that `--with` names. @throws UsageError where there is none of that name */
+export function chooseExtras(ids: readonly string[], extras: readonly AnyPlugin[]): AnyPlugin[] {
+  return [...new Set(ids)].map((id) => {
+    const extra = extras.find((plugin) => plugin.id === id);
+    if (extra === undefined) throw new UsageError(`--with ${id}: there is no such analysis`, { hint: `There are ${extras.map((plugin) => plugin.id).join(', ')}; what is part of every run needs no --with.` });
+    return extra;
+  });
+}
+
 /** `--without` must name plugins that there are. @throws UsageError */
 export function checkWithout(without: readonly string[], plugins: readonly AnyPlugin[]): void {
   for (const id of without) {

@@ -4,10 +4,15 @@
  */
 import type { AnalysisPlugin } from '../types.js';
 import { activations } from './activations/index.js';
+import { cofiring } from './cofiring/index.js';
 import { density } from './density/index.js';
 import { examples } from './examples/index.js';
+import { inputs } from './inputs/index.js';
 import { logits } from './logits/index.js';
 import { reconstruction } from './reconstruction/index.js';
 import { weights } from './weights/index.js';
 
-export const builtins: readonly AnalysisPlugin[] = [density, activations, examples, weights, reconstruction, logits];
+export const builtins: readonly AnalysisPlugin[] = [density, activations, examples, weights, reconstruction, logits, inputs];
+
+/** Analyses that come with saekit and are run where they are asked for: their cost is not every run's. */
+export const extras: readonly AnalysisPlugin[] = [cofiring];

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { AnalysisResult } from '../../engine/run/accumulator.js';
-import { builtins } from '../../plugins/builtin/index.js';
+import { builtins, extras } from '../../plugins/builtin/index.js';
 import { createRegistry } from '../../plugins/registry.js';
 import type { AnalysisPlugin } from '../../plugins/types.js';
 import { analysisOf, makeStream, plain, runInterrupted, runOrdered, runShards, runSplit, runWhole, type Analysis } from '../support/analysis-stream.js';
@@ -45,7 +45,7 @@ const cuts = fc.record({
 });
 
 describe('streaming analyses', () => {
-  const streaming = builtins.filter(({ id }) => ['sae/density', 'sae/activations', 'sae/examples', 'sae/reconstruction'].includes(id));
+  const streaming: AnalysisPlugin[] = builtins.filter(({ id }) => ['sae/density', 'sae/activations', 'sae/examples', 'sae/reconstruction', 'sae/inputs'].includes(id)).concat(extras);
   for (const plugin of streaming) {
     it(`${plugin.id}: batch splits, order of contexts, shards and interruption change nothing`, async () => {
       await fc.assert(
@@ -82,13 +82,14 @@ describe('streaming analyses', () => {
 });
 
 describe('built-in plugins', () => {
-  it('are six manifests in the order of the pack, that a registry takes', () => {
-    assert.deepEqual(builtins.map(({ id }) => id), ['sae/density', 'sae/activations', 'sae/examples', 'sae/weights', 'sae/reconstruction', 'sae/logits']);
+  it('are seven manifests and one more in the order of the pack, that a registry takes', () => {
+    assert.deepEqual(builtins.map(({ id }) => id), ['sae/density', 'sae/activations', 'sae/examples', 'sae/weights', 'sae/reconstruction', 'sae/logits', 'sae/inputs']);
+    assert.deepEqual(extras.map(({ id }) => id), ['sae/cofiring']);
     const registry = createRegistry();
-    for (const plugin of builtins) registry.register(plugin);
-    assert.equal(registry.list().length, 6);
+    for (const plugin of [...builtins, ...extras]) registry.register(plugin);
+    assert.equal(registry.list().length, 8);
     assert.deepEqual(registry.warnings, []);
-    for (const plugin of builtins) {
+    for (const plugin of [...builtins, ...extras]) {
       const { bytes } = (plugin as Required<AnalysisPlugin>).cost({ d_in: 64, d_sae: 512, positions: 128 });
       assert.ok(Number.isFinite(bytes) && bytes > 0);
     }
