@@ -17,6 +17,7 @@ import { BackendError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import { type WeightSource, weightsOf } from '../engine/weight-source.js';
 import type { Capabilities } from './capabilities.js';
+import type { ForcedChoice } from './decide/kernels.js';
 import { LoadedGpuSae } from './loaded.js';
 import { DeviceManager, type Generation, type ManagerOptions } from './manager.js';
 import type { MemoryReport } from './memory.js';
@@ -32,6 +33,8 @@ export interface WebGpuLoadOptions extends LoadOptions {
    * It is read again when the device is lost, and must be open until the SAE is disposed of.
    */
   readonly weights?: WeightSource | undefined;
+  /** For tests: the kernels that are to be chosen, where they are right and fit the device. */
+  readonly kernels?: ForcedChoice | undefined;
 }
 
 export interface WebGpuBackend extends Backend {
@@ -87,11 +90,11 @@ class ManagedBackend implements WebGpuBackend {
   }
 
   async load(sae: Sae, options: WebGpuLoadOptions = {}): Promise<LoadedGpuSae> {
-    const { signal, storage, weights } = options;
+    const { signal, storage, weights, tolerance, kernels } = options;
     signal?.throwIfAborted();
     checkSae(sae, false);
-    if (storage === 'f16') throw new BackendError(`WebGPU: ${this.info.description} has no kernels for weights of 16 bits`, { hint: 'Store the weights as f32.' });
-    return LoadedGpuSae.load(this.#manager, sae, { source: weights ?? weightsOf(sae), storage, signal });
+    if (storage === 'f16' && !this.capabilities.f16) throw new BackendError(`WebGPU: ${this.info.description} has no arithmetic of 16 bits (shader-f16)`, { hint: 'Store the weights as f32.' });
+    return LoadedGpuSae.load(this.#manager, sae, { source: weights ?? weightsOf(sae), storage, signal, tolerance, kernels });
   }
 
   dispose(): Promise<void> {

@@ -1,17 +1,72 @@
-/** Pipelines as encode and decode need them, and the one way to start a kernel. */
-import { BackendError } from '../engine/errors.js';
+/** Pipelines as encode needs them, and the one way to start a kernel. */
 import type { Architecture } from '../engine/sae.js';
-import type { Pipelines } from './pipelines.js';
+import type { Core, EncodeChoice } from './decide/kernels.js';
+import type { KernelName } from './kernels.js';
+import type { Pipelines, Variant } from './pipelines.js';
+import type { Storage } from './upload.js';
 
-export type EncodePipelines =
-  | { readonly kind: 'threshold'; readonly encode: GPUComputePipeline; readonly count: GPUComputePipeline; readonly scan: GPUComputePipeline; readonly scatter: GPUComputePipeline }
-  | { readonly kind: 'topk'; readonly encode: GPUComputePipeline; readonly select: GPUComputePipeline };
+/** A product by one of its kernels, or what comes after it. */
+export type Step = Core | 'count' | 'scan' | 'scatter' | 'fire' | 'gather' | 'select' | 'merge' | 'bins';
 
-/** @throws BackendError with the compiler's messages, or for an architecture that no kernel computes */
-export async function encodePipelines(pipelines: Pipelines, architecture: Architecture): Promise<EncodePipelines> {
-  if (architecture === 'gated' || architecture === 'batchtopk') throw new BackendError(`WebGPU: no kernel encodes ${architecture} SAEs`, { hint: 'Use --backend wasm.' });
-  if (architecture === 'topk') return { kind: 'topk', ...(await pipelines.all(['encode', 'select'])) };
-  return { kind: 'threshold', ...(await pipelines.all(['encode', 'count', 'scan', 'scatter'])) };
+export type EncodePipelines = (step: Step) => GPUComputePipeline;
+
+export interface EncodeVariant {
+  readonly architecture: Architecture;
+  readonly storage: Storage;
+  /** All that will be made for any number of rows. */
+  readonly choices: readonly EncodeChoice[];
+  /** Software adapters have the fewest threads in a workgroup that ranks a row. */
+  readonly software: boolean;
+}
+
+const PRODUCTS: Readonly<Record<Core, KernelName>> = { registers: 'encode', tiled: 'tile', row: 'row' };
+/** Threads that rank a row. */
+const THREADS = { software: 64, hardware: 256 };
+
+/** The steps of some choices, each once. Pure. */
+export function stepsOf(architecture: Architecture, choices: readonly EncodeChoice[]): Step[] {
+  const ranks = architecture === 'topk';
+  const steps = choices.flatMap(({ core, fused }): Step[] => {
+    if (!fused) return ranks ? [core, 'select'] : [core, 'count', 'scan', 'scatter'];
+    return ranks ? [core, 'select', 'fire', 'scan', 'gather', 'merge'] : ['fire', 'scan', 'gather'];
+  });
+  const sample: Step[] = architecture === 'batchtopk' ? [...choices.map(({ core }) => core), 'bins'] : [];
+  return [...new Set([...steps, ...sample])];
+}
+
+/** @throws BackendError with the compiler's messages */
+export async function encodePipelines(pipelines: Pipelines, { architecture, storage, choices, software }: EncodeVariant): Promise<EncodePipelines> {
+  const gated = architecture === 'gated' ? 1 : 0;
+  const get = (step: Step): Promise<GPUComputePipeline> => {
+    switch (step) {
+      case 'registers':
+      case 'tiled':
+      case 'row':
+        return product(pipelines, step, storage, gated === 1);
+      case 'fire':
+        return pipelines.get(step, { storage, constants: { GATED: gated, RANKED: architecture === 'topk' ? 1 : 0 } });
+      case 'select':
+      case 'merge':
+        return pipelines.get(step, { constants: { THREADS: software ? THREADS.software : THREADS.hardware } });
+      case 'count':
+      case 'scatter':
+        return pipelines.get(step, { constants: { GATED: gated } });
+      default:
+        return pipelines.get(step);
+    }
+  };
+  const compiled = new Map(await Promise.all(stepsOf(architecture, choices).map(async (step) => [step, await get(step)] as const)));
+  return (step) => {
+    const pipeline = compiled.get(step);
+    if (pipeline === undefined) throw new TypeError(`no pipeline for ${step}`);
+    return pipeline;
+  };
+}
+
+/** x @ W, with or without the first of its columns' numbers added. @throws BackendError */
+export function product(pipelines: Pipelines, core: Core, storage: Storage, bare: boolean): Promise<GPUComputePipeline> {
+  const variant: Variant = { storage, constants: { BARE: bare ? 1 : 0 } };
+  return pipelines.get(PRODUCTS[core], variant);
 }
 
 /** Binds buffers 0, 1, ... of group 0, whole, and dispatches. */

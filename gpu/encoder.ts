@@ -1,99 +1,198 @@
 /**
- * Encoding on the GPU. A block of rows is one submission and one mapping:
- * for each block of latents the pre-activations, then
+ * Encoding on the GPU. A block of rows is one submission and one mapping; record.ts
+ * says which kernels it goes through, decide/kernels.ts chooses them. What has room
+ * for too little tells how much there was, and is done again with that.
  *
- *   standard, jumprelu   count -> scan -> scatter: entries in CSR order
- *   topk                 select: each row's k + 1 largest, of which the host takes k
- *
- * [rows, stride] pre-activations exist on the device only, one block of latents
- * at a time; the host gets what fires. Deterministic: a row's codes do not
- * depend on its batch, nor on how rows and latents are cut.
+ * Pre-activations exist on the device only, one block of latents at a time at most;
+ * the host gets what fires. Deterministic: a row's codes do not depend on its batch
+ * (but for batchtopk, whose rows share a budget), nor on how rows and latents are
+ * cut, nor on which kernels were chosen.
  */
-import { checkRows } from '../engine/checks.js';
+import { batchBudget, largestTolerance, selectBatch } from '../engine/batch-topk.js';
+import { checkRows, firstNonFinite } from '../engine/checks.js';
 import { joinCodes, type SparseCodes } from '../engine/codes.js';
 import { NumericError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import type { TieTolerance } from '../engine/ties.js';
 import { joinEntries, type LatentEntries, type Piece, selectTopk } from './assemble.js';
+import { binEdge, Bins, rankOfSample } from './batch-edge.js';
 import { type BufferPool, Loan, write } from './buffers.js';
-import { ceilTo, fold, ROW_TILE, RUN, SEGMENT, scanLevels, type Plan } from './decide.js';
+import { ceilTo, type Plan, ROW_TILE } from './decide.js';
+import { type Core, type EncodeChoice, sampleOf } from './decide/kernels.js';
 import type { Device } from './device.js';
-import { dispatch, type EncodePipelines } from './dispatch.js';
+import type { EncodePipelines } from './dispatch.js';
+import { keyOf } from './keys.js';
 import { pipelined } from './pipelined.js';
+import { type Head, headWords, NO_ROW, readHead, type Recorded, Recorder } from './record.js';
+import type { Readback } from './readback.js';
 import type { EncodeWeights } from './weights.js';
 
-/** Entries that a row of standard or jumprelu has room for at first; what a batch needs is learnt. */
+/** Entries that a row has room for at first, of a block of latents; what a batch needs is learnt. */
 const FIRST_GUESS = 64;
-/** Words of `head` before the rows: near ties, and the lowest row that is not finite. */
-const HEAD = 2;
-const NO_ROW = 0xffffffff;
 
-/** Where a block of latents' results lie in the readback, in bytes. */
+export interface EncoderParts {
+  readonly device: Device;
+  readonly pool: BufferPool;
+  readonly pipelines: EncodePipelines;
+  readonly plan: Plan['encode'];
+  readonly weights: readonly EncodeWeights[];
+  readonly tolerance: TieTolerance;
+  readonly choose: (rows: number) => EncodeChoice;
+  /** x @ W + b (b_gate for gated). */
+  readonly preactivations: (core: Core) => Promise<GPUComputePipeline>;
+  /** For tests: columns of batchtopk's first look. */
+  readonly sample?: number | undefined;
+}
+
+/** A block of rows that is to be encoded. */
+interface Job {
+  /** Of the call, for messages. */
+  readonly first: number;
+  readonly rows: number;
+  readonly x: Float32Array;
+  readonly tolerance: Float32Array;
+  /** Keys: what is not above its row's is left out. */
+  readonly edges: Uint32Array;
+  readonly choice: EncodeChoice;
+}
+
+/** Where a pass's results lie in the readback, in bytes. */
 interface Output {
   readonly head: number;
   readonly entries: number;
-  /** Entries that there was room for: in all, or in a row of topk. */
-  readonly capacity: number;
-}
-
-interface Scratch {
-  readonly x: GPUBuffer;
-  readonly tolerance: GPUBuffer;
-  readonly z: GPUBuffer;
-  readonly sums: GPUBuffer;
 }
 
 export class Encoder {
-  readonly #device: Device;
-  readonly #pool: BufferPool;
-  readonly #pipelines: EncodePipelines;
-  readonly #plan: Plan['encode'];
-  readonly #weights: readonly EncodeWeights[];
+  readonly #parts: EncoderParts;
   readonly #d_in: number;
   readonly #d_sae: number;
-  /** topk only. */
-  readonly #k: number | null;
-  readonly #tolerance: TieTolerance;
+  readonly #sae: Sae;
+  /** Entries of a row that are ranked: k + 1, or all; null where a threshold decides. */
+  readonly #keep: number | null;
+  readonly #k: number;
   /** Entries a row to make room for, by block of latents. */
   readonly #density: number[];
+  /** batchtopk: how many more than expected are looked for, so that one look is enough. */
+  #margin = 1.25;
 
-  constructor(device: Device, pool: BufferPool, pipelines: EncodePipelines, plan: Plan['encode'], weights: readonly EncodeWeights[], sae: Sae, tolerance: TieTolerance) {
-    this.#device = device;
-    this.#pool = pool;
-    this.#pipelines = pipelines;
-    this.#plan = plan;
-    this.#weights = weights;
+  constructor(parts: EncoderParts, sae: Sae) {
+    this.#parts = parts;
+    this.#sae = sae;
     this.#d_in = sae.d_in;
     this.#d_sae = sae.d_sae;
-    this.#k = sae.architecture === 'topk' ? Math.min(sae.k ?? 0, sae.d_sae) : null;
-    this.#tolerance = tolerance;
-    this.#density = weights.map(({ n }) => Math.min(n, FIRST_GUESS));
+    this.#k = Math.min(sae.k ?? 0, sae.d_sae);
+    this.#keep = rankedEntries(sae);
+    this.#density = parts.weights.map(({ n }) => Math.min(n, FIRST_GUESS, this.#keep === null ? n : 2 * this.#keep));
   }
 
   async encode(xbar: Float32Array, rows: number, maxRows: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
     checkRows(xbar, rows, this.#d_in, maxRows);
-    const starts: number[] = [];
-    for (let first = 0; first < rows; first += this.#plan.rows) starts.push(first);
-    const pieces = await pipelined(starts, (first) => this.#block(xbar, first, Math.min(this.#plan.rows, rows - first), signal), signal);
+    if (this.#sae.architecture === 'batchtopk') return this.#encodeBatch(xbar, rows, signal);
+    return this.#encodeAbove(xbar, rows, 0, signal);
+  }
+
+  /** [rows, d_sae]: z, of a gated SAE its gate's. @throws NumericError naming the row of an input or a z that is not finite */
+  async preactivations(xbar: Float32Array, rows: number, maxRows: number, signal: AbortSignal | undefined): Promise<Float32Array> {
+    checkRows(xbar, rows, this.#d_in, maxRows);
+    const d_sae = this.#d_sae;
+    const { weights } = this.#parts;
+    const starts = this.#starts(rows);
+    const cores = new Set(starts.map((first) => this.#parts.choose(this.#rowsFrom(first, rows)).core));
+    const compiled = new Map(await Promise.all([...cores].map(async (core) => [core, await this.#parts.preactivations(core)] as const)));
+    const z = new Float32Array(rows * d_sae);
+    const block = async (first: number): Promise<void> => {
+      const job = this.#job(xbar, first, rows, 0);
+      const bytes = weights.reduce((sum, { stride }) => sum + job.rows * stride * 4, 0);
+      await this.#submit('preactivations', job, bytes, (recorder, commands, readback) => {
+        const places = weights.map((w) => {
+          const pass = commands.beginComputePass(readback.timed());
+          const buffer = recorder.product(pass, w, w.stride, compiled.get(job.choice.core));
+          pass.end();
+          return readback.copy(commands, buffer, job.rows * w.stride * 4);
+        });
+        return (mapped) =>
+          weights.forEach(({ first: feature, n, stride }, index) => {
+            const values = new Float32Array(mapped, places[index], job.rows * stride);
+            for (let r = 0; r < job.rows; r++) z.set(values.subarray(r * stride, r * stride + n), (first + r) * d_sae + feature);
+          });
+      });
+    };
+    await pipelined(starts, block, signal);
+    const bad = firstNonFinite(z);
+    if (bad >= 0) throw overflow(Math.floor(bad / d_sae));
+    return z;
+  }
+
+  /** What is above its threshold or among its row's k largest, and not below `edge` where that is above 0. */
+  async #encodeAbove(xbar: Float32Array, rows: number, edge: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
+    const pieces = await pipelined(this.#starts(rows), (first) => this.#block(this.#job(xbar, first, rows, edge), signal), signal);
     return joinCodes(pieces, this.#d_sae);
   }
 
-  /** A block of rows; twice, when more fired than there was room for. */
-  async #block(xbar: Float32Array, first: number, rows: number, signal: AbortSignal | undefined): Promise<Piece> {
-    const x = xbar.subarray(first * this.#d_in, (first + rows) * this.#d_in);
-    const tolerance = this.#tolerances(x, first, rows);
-    let capacities = this.#weights.map(({ n }, index) => (this.#k === null ? Math.min(rows * n, Math.ceil(rows * (this.#density[index] ?? n))) : Math.min(this.#k + 1, n)));
-    for (;;) {
-      const result = await this.#submit(x, first, rows, tolerance, capacities);
-      if (!Array.isArray(result)) return result;
-      signal?.throwIfAborted();
-      capacities = result;
+  /**
+   * batchtopk: a look at some of the columns says how large a z must be to have a part in
+   * the call's budget; what is at least that large comes back, and the host cuts it.
+   * Where the look promised too much, which is seen by how much comes back, what it
+   * certainly holds is taken instead.
+   */
+  async #encodeBatch(xbar: Float32Array, rows: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
+    const budget = batchBudget(this.#sae.k ?? 0, rows);
+    const tolerance = largestTolerance(xbar, rows, this.#d_in, this.#parts.tolerance);
+    // One more than the budget says how near the selection was to another.
+    const { probable, certain } = await this.#batchEdges(xbar, rows, budget + 1, signal);
+    let codes = await this.#encodeAbove(xbar, rows, probable, signal);
+    if (codes.values.length <= budget && probable > certain) {
+      this.#margin *= 2;
+      codes = await this.#encodeAbove(xbar, rows, certain, signal);
     }
+    return selectBatch(codes, budget, tolerance);
   }
 
-  /** tol_r of each row. @throws NumericError naming the row of an input that is not finite */
-  #tolerances(x: Float32Array, first: number, rows: number): Float32Array {
+  /** Values that the `wanted` largest z of a call are probably, and certainly, not below; 0 where nothing is known. */
+  async #batchEdges(xbar: Float32Array, rows: number, wanted: number, signal: AbortSignal | undefined): Promise<{ probable: number; certain: number }> {
+    const block = this.#parts.weights[0];
+    const columns = block === undefined ? 0 : Math.min(block.n, sampleOf(rows, block.n, this.#parts.sample));
+    if (block === undefined || columns === 0) return { probable: 0, certain: 0 };
+    const count = async (digits: number): Promise<Bins> => {
+      const bins = new Bins();
+      const look = async (first: number): Promise<void> => {
+        const job = this.#job(xbar, first, rows, 0);
+        await this.#submit('sample', job, Bins.bytes, (recorder, commands, readback, loan) => {
+          const counts = loan.upload(new Uint32Array(Bins.bytes / 4));
+          const pass = commands.beginComputePass(readback.timed());
+          recorder.bins(pass, block, columns, digits, counts);
+          pass.end();
+          const at = readback.copy(commands, counts, Bins.bytes);
+          return (mapped) => bins.add(new Uint32Array(mapped, at, Bins.bytes / 4));
+        });
+      };
+      await pipelined(this.#starts(rows), look, signal);
+      return bins;
+    };
+    const coarse = await count(0);
+    const certain = coarse.find(wanted);
+    const rank = rankOfSample(wanted, columns / this.#d_sae, this.#margin);
+    const probable = coarse.find(rank);
+    if (probable === null) return { probable: 0, certain: 0 };
+    const fine = (await count(probable.digits + 1)).find(rank - probable.above);
+    return { probable: binEdge(probable.digits, fine?.digits ?? 0), certain: certain === null ? 0 : binEdge(certain.digits, 0) };
+  }
+
+  #starts(rows: number): number[] {
+    const starts: number[] = [];
+    for (let first = 0; first < rows; first += this.#parts.plan.rows) starts.push(first);
+    return starts;
+  }
+
+  #rowsFrom(first: number, rows: number): number {
+    return Math.min(this.#parts.plan.rows, rows - first);
+  }
+
+  /** @throws NumericError naming the row of an input that is not finite */
+  #job(xbar: Float32Array, first: number, all: number, edge: number): Job {
+    const rows = this.#rowsFrom(first, all);
     const d_in = this.#d_in;
+    const x = xbar.subarray(first * d_in, (first + rows) * d_in);
     const tolerance = new Float32Array(rows);
     for (let r = 0; r < rows; r++) {
       let squares = 0;
@@ -102,122 +201,173 @@ export class Encoder {
       if (!Number.isFinite(squares)) {
         throw new NumericError(`xbar, row ${first + r}: a value is not finite`, { hint: 'The activations hold a NaN or an infinity there.' });
       }
-      tolerance[r] = this.#tolerance.perNorm * Math.sqrt(squares) + this.#tolerance.constant;
+      tolerance[r] = this.#parts.tolerance.perNorm * Math.sqrt(squares) + this.#parts.tolerance.constant;
     }
-    return tolerance;
+    // topk: a z that is not above -tol_r can neither be in the codes (z > 0) nor be near a decision.
+    const edges = this.#keep === null ? new Uint32Array(rows).fill(edge > 0 ? keyOf(edge) - 1 : 0) : Uint32Array.from(tolerance, (tol) => keyOf(-tol));
+    return { first, rows, x, tolerance, edges, choice: this.#parts.choose(rows) };
   }
 
-  /**
-   * Records and submits a block's commands, all in this task, and waits for the results.
-   * @returns codes, or the capacities that would have been enough
-   */
-  async #submit(x: Float32Array, first: number, rows: number, tolerance: Float32Array, capacities: readonly number[]): Promise<Piece | number[]> {
-    const device = this.#device;
-    const loan = new Loan(this.#pool, device.gpu.queue);
-    const words = HEAD + rows + 1;
-    const entryBytes = (capacity: number): number => (this.#k === null ? capacity : rows * capacity) * 8;
-    const { result, valid } = device.scoped('encode', () => {
-      try {
-        const readback = loan.readback(device, capacities.reduce((sum, capacity) => sum + words * 4 + entryBytes(capacity), 0), 'encode');
-        const commands = device.gpu.createCommandEncoder({ label: 'encode' });
-        const shared = this.#scratch(loan, x, rows, tolerance);
-        const results = this.#weights.map((block, index) => {
-          const capacity = capacities[index] ?? 0;
-          const head = loan.upload(Uint32Array.of(0, NO_ROW), words * 4);
-          const entries = loan.storage(entryBytes(capacity));
+  /** A block of rows; again, when more was kept than there was room for. */
+  async #block(job: Job, signal: AbortSignal | undefined): Promise<Piece> {
+    const { rows } = job;
+    let capacities = this.#parts.weights.map(({ n }, index) => Math.min(rows * n, Math.ceil(rows * (this.#density[index] ?? n))));
+    for (;;) {
+      const result = await (this.#keep === null ? this.#above(job, capacities) : this.#ranked(job, this.#keep, capacities));
+      if (!Array.isArray(result)) return result;
+      signal?.throwIfAborted();
+      capacities = result;
+    }
+  }
+
+  /** standard, jumprelu, gated, and batchtopk's candidates. @returns codes, or the capacities that would have been enough */
+  #above(job: Job, capacities: readonly number[]): Promise<Piece | number[]> {
+    const { rows, choice } = job;
+    const { weights } = this.#parts;
+    const bytes = capacities.reduce((sum, capacity) => sum + passBytes(rows, capacity), 0);
+    return this.#submit('encode', job, bytes, (recorder, commands, readback, loan) => {
+      const edges = loan.upload(job.edges);
+      const recorded = weights.map((block, index) => {
+        const pass = commands.beginComputePass(readback.timed());
+        const capacity = capacities[index] ?? 0;
+        const result = choice.fused ? recorder.fire(pass, block, 0, edges, capacity) : recorder.threshold(pass, block, edges, capacity);
+        pass.end();
+        return result;
+      });
+      const outputs = recorded.map((result, index) => copyOut(commands, readback, rows, result, capacities[index] ?? 0));
+      return (mapped) => {
+        const heads = finiteHeads(mapped, outputs, job);
+        const totals = heads.map((head) => head.row(rows));
+        const more = this.#learn(rows, totals, capacities);
+        if (more !== null) return more;
+        const blocks = heads.map((head, index): LatentEntries => ({ begin: (r) => head.row(r), end: (r) => head.row(r + 1), ...entriesAt(mapped, outputs[index]!, totals[index]!) }));
+        return joinEntries(blocks, rows, heads.reduce((sum, head) => sum + head.nearTies, 0));
+      };
+    });
+  }
+
+  /** topk. @returns as `#above` */
+  #ranked(job: Job, keep: number, capacities: readonly number[]): Promise<Piece | number[]> {
+    const { rows, choice, tolerance } = job;
+    const { weights } = this.#parts;
+    const lists = weights.map(({ n }) => rows * Math.min(keep, n));
+    const bytes = choice.fused ? passBytes(rows, rows * keep) + weights.length * passBytes(rows, 0) : lists.reduce((sum, length) => sum + passBytes(rows, length), 0);
+    return this.#submit('encode', job, bytes, (recorder, commands, readback, loan) => {
+      if (!choice.fused) {
+        const recorded = weights.map((block) => {
           const pass = commands.beginComputePass(readback.timed());
-          this.#record(pass, loan, block, rows, capacity, { ...shared, head, entries });
+          const result = recorder.select(pass, block, block.n, Math.min(keep, block.n), loan.upload(job.edges));
           pass.end();
-          return { head, entries, capacity };
+          return result;
         });
-        const outputs = results.map(({ head, entries, capacity }) => ({
-          head: readback.copy(commands, head, words * 4),
-          entries: readback.copy(commands, entries, entryBytes(capacity)),
-          capacity,
-        }));
+        const outputs = recorded.map((result, index) => copyOut(commands, readback, rows, result, lists[index]!));
+        return (mapped) => {
+          const blocks = finiteHeads(mapped, outputs, job).map((head, index) => listOf(mapped, outputs[index]!, head, rows, Math.min(keep, weights[index]!.n)));
+          return selectTopk(blocks, rows, this.#k, tolerance);
+        };
+      }
+      const edges = loan.upload(job.edges);
+      const candidates: Recorded[] = [];
+      let best: Recorded | null = null;
+      for (const [index, block] of weights.entries()) {
+        const pass = commands.beginComputePass(readback.timed());
+        best ??= recorder.select(pass, block, choice.slice, keep, edges);
+        const begin = index === 0 ? choice.slice : 0;
+        if (begin < block.n) {
+          const found = recorder.fire(pass, block, begin, edges, capacities[index] ?? 0);
+          candidates.push(found);
+          best = recorder.merge(pass, block, keep, best, found, edges);
+        }
+        pass.end();
+      }
+      const skipped = weights.length - candidates.length;
+      const passes = candidates.map((found) => copyOut(commands, readback, rows, found, 0));
+      const output = copyOut(commands, readback, rows, best!, rows * keep);
+      return (mapped) => {
+        const heads = finiteHeads(mapped, [...passes, output], job);
+        const head = heads.pop()!;
+        const pooled = [...Array<number>(skipped).fill(0), ...heads.map((one) => one.pooled)];
+        const more = this.#learn(rows, pooled, capacities);
+        if (more !== null) return more;
+        return selectTopk([listOf(mapped, output, head, rows, keep)], rows, this.#k, tolerance);
+      };
+    });
+  }
+
+  /** @returns null where there was room, else what would have been enough */
+  #learn(rows: number, totals: readonly number[], capacities: readonly number[]): number[] | null {
+    if (totals.every((total, index) => total <= (capacities[index] ?? 0))) return null;
+    totals.forEach((total, index) => {
+      // A quarter more than the fullest batch so far, so that the next one seldom comes twice.
+      if (total > capacities[index]!) this.#density[index] = Math.max(this.#density[index]!, (1.25 * total) / rows);
+    });
+    return totals.map((total, index) => Math.max(total, capacities[index]!));
+  }
+
+  /** Records and submits a block's commands, all in this task, and waits for what `record`'s result makes of them. */
+  async #submit<T>(label: string, job: Job, bytes: number, record: (recorder: Recorder, commands: GPUCommandEncoder, readback: Readback, loan: Loan) => (mapped: ArrayBuffer) => T): Promise<T> {
+    const { device, pool, pipelines, plan } = this.#parts;
+    const loan = new Loan(pool, device.gpu.queue);
+    const { result, valid } = device.scoped(label, () => {
+      try {
+        const readback = loan.readback(device, bytes, label);
+        const commands = device.gpu.createCommandEncoder({ label });
+        const recorder = new Recorder(device, pipelines, loan, job.choice.core, job.rows, plan.quads, this.#uploadRows(loan, job), loan.upload(job.tolerance));
+        const use = record(recorder, commands, readback, loan);
         readback.submit(commands);
-        return { readback, outputs };
+        return { readback, use };
       } finally {
         loan.giveBack();
       }
     });
-    return result.readback.read(valid, (bytes) => this.#assemble(bytes, result.outputs, first, rows, tolerance));
+    return result.readback.read(valid, result.use);
   }
 
   /** [rows up to ROW_TILE, 4 * quads]; the rows past the end may hold anything. */
-  #uploadRows(loan: Loan, x: Float32Array, rows: number): GPUBuffer {
+  #uploadRows(loan: Loan, { x, rows }: Job): GPUBuffer {
     const d_in = this.#d_in;
-    const width = 4 * this.#plan.quads;
+    const width = 4 * this.#parts.plan.quads;
     const buffer = loan.storage(ceilTo(rows, ROW_TILE) * width * 4);
     let padded = x;
     if (width !== d_in) {
       padded = new Float32Array(rows * width);
       for (let r = 0; r < rows; r++) padded.set(x.subarray(r * d_in, (r + 1) * d_in), r * width);
     }
-    write(this.#device.gpu.queue, buffer, 0, padded);
+    write(this.#parts.device.gpu.queue, buffer, 0, padded);
     return buffer;
   }
+}
 
-  /** What the blocks of latents share: inputs, and scratch that each overwrites after the one before has been read. The first block is the widest. */
-  #scratch(loan: Loan, x: Float32Array, rows: number, tolerance: Float32Array): Scratch {
-    const stride = this.#weights[0]?.stride ?? 0;
-    return {
-      x: this.#uploadRows(loan, x, rows),
-      tolerance: loan.upload(tolerance),
-      z: loan.storage(ceilTo(rows, ROW_TILE) * stride * 4),
-      sums: loan.storage(scanLevels(rows * (stride / SEGMENT)).length * 4),
-    };
-  }
+/** Entries of a row that topk ranks: one more than k says how near the selection was to another. Null for the other architectures. Pure. */
+export function rankedEntries({ architecture, k, d_sae }: Pick<Sae, 'architecture' | 'k' | 'd_sae'>): number | null {
+  return architecture === 'topk' ? Math.min((k ?? 0) + 1, d_sae) : null;
+}
 
-  /** The dispatches for one block of latents. */
-  #record(pass: GPUComputePassEncoder, loan: Loan, block: EncodeWeights, rows: number, keep: number, buffers: Scratch & { readonly head: GPUBuffer; readonly entries: GPUBuffer }): void {
-    const { gpu, limits } = this.#device;
-    const grid = limits.maxComputeWorkgroupsPerDimension;
-    const pipelines = this.#pipelines;
-    const { n, stride, first, w, bias, threshold } = block;
-    const { x, tolerance, z, sums, head, entries } = buffers;
-    const params = loan.uniform([rows, n, stride, first, keep, this.#plan.quads]);
-    dispatch(gpu, pass, pipelines.encode, [params, x, w, bias, z], [stride / SEGMENT, Math.ceil(rows / ROW_TILE)]);
-    if (pipelines.kind === 'topk') {
-      dispatch(gpu, pass, pipelines.select, [params, z, tolerance, head, entries], fold(rows, grid));
-      return;
-    }
-    const segments = rows * (stride / SEGMENT);
-    const { levels } = scanLevels(segments);
-    const segmentGrid = fold(Math.ceil(segments / RUN), grid);
-    dispatch(gpu, pass, pipelines.count, [params, z, threshold, tolerance, head, sums], segmentGrid);
-    for (const level of levels) {
-      dispatch(gpu, pass, pipelines.scan, [loan.uniform([level.begin, level.count]), sums], fold(Math.ceil(level.count / RUN / RUN), grid));
-    }
-    dispatch(gpu, pass, pipelines.scatter, [params, z, threshold, sums, head, entries], segmentGrid);
-  }
+const passBytes = (rows: number, entries: number): number => headWords(rows) * 4 + entries * 8;
 
-  #assemble(bytes: ArrayBuffer, outputs: readonly Output[], first: number, rows: number, tolerance: Float32Array): Piece | number[] {
-    const heads = outputs.map(({ head }) => new Uint32Array(bytes, head, HEAD + rows + 1));
-    const bad = heads.reduce((lowest, head) => Math.min(lowest, head[1]!), NO_ROW);
-    if (bad !== NO_ROW) {
-      throw new NumericError(`pre-activations, row ${first + bad}: a value is not finite, though the row and the weights are`, {
-        hint: 'The product overflows f32: are the activations in the scale that the SAE was trained on?',
-      });
-    }
-    const entries = (index: number, count: number) => ({
-      words: new Uint32Array(bytes, outputs[index]!.entries, 2 * count),
-      floats: new Float32Array(bytes, outputs[index]!.entries, 2 * count),
-    });
-    if (this.#k !== null) {
-      const blocks = heads.map((head, index): LatentEntries => {
-        const { capacity } = outputs[index]!;
-        return { begin: (r) => r * capacity, end: (r) => r * capacity + head[HEAD + r]!, ...entries(index, rows * capacity) };
-      });
-      return selectTopk(blocks, rows, this.#k, tolerance);
-    }
-    const totals = heads.map((head) => head[HEAD + rows]!);
-    totals.forEach((total, index) => {
-      // A quarter more than the fullest batch so far, so that the next one seldom comes twice.
-      if (total > outputs[index]!.capacity) this.#density[index] = Math.max(this.#density[index]!, (1.25 * total) / rows);
-    });
-    if (totals.some((total, index) => total > outputs[index]!.capacity)) return totals.map((total, index) => Math.max(total, outputs[index]!.capacity));
-    const blocks = heads.map((head, index): LatentEntries => ({ begin: (r) => head[HEAD + r]!, end: (r) => head[HEAD + r + 1]!, ...entries(index, totals[index]!) }));
-    return joinEntries(blocks, rows, heads.reduce((sum, head) => sum + head[0]!, 0));
-  }
+function copyOut(commands: GPUCommandEncoder, readback: Readback, rows: number, { head, entries }: Recorded, capacity: number): Output {
+  return { head: readback.copy(commands, head, headWords(rows) * 4), entries: readback.copy(commands, entries, capacity * 8) };
+}
+
+/** @throws NumericError naming the lowest row that has a pre-activation that is not finite */
+function finiteHeads(mapped: ArrayBuffer, outputs: readonly Output[], { first, rows }: Job): Head[] {
+  const heads = outputs.map(({ head }) => readHead(mapped, head, rows));
+  const bad = heads.reduce((lowest, head) => Math.min(lowest, head.bad), NO_ROW);
+  if (bad !== NO_ROW) throw overflow(first + bad);
+  return heads;
+}
+
+function overflow(row: number): NumericError {
+  return new NumericError(`pre-activations, row ${row}: a value is not finite, though the row and the weights are`, {
+    hint: 'The product overflows f32: are the activations in the scale that the SAE was trained on?',
+  });
+}
+
+function entriesAt(mapped: ArrayBuffer, { entries }: Output, count: number): Pick<LatentEntries, 'words' | 'floats'> {
+  return { words: new Uint32Array(mapped, entries, 2 * count), floats: new Float32Array(mapped, entries, 2 * count) };
+}
+
+/** Lists of `keep` entries a row, of which the head says how many there are. */
+function listOf(mapped: ArrayBuffer, output: Output, head: Head, rows: number, keep: number): LatentEntries {
+  return { begin: (r) => r * keep, end: (r) => r * keep + head.row(r), ...entriesAt(mapped, output, rows * keep) };
 }

@@ -12,8 +12,7 @@ import type { Sae } from '../engine/sae.js';
 import type { Plan } from './decide.js';
 import type { DeviceManager, Generation } from './manager.js';
 import { type MemoryReport, NoRoomError } from './memory.js';
-import { makeResident, type Resident } from './resident.js';
-import type { WeightOptions } from './weights.js';
+import { makeResident, type Resident, type ResidentOptions } from './resident.js';
 
 export type CallOptions = { signal?: AbortSignal | undefined };
 
@@ -34,7 +33,7 @@ export class LoadedGpuSae implements LoadedSae {
   readonly maxRows = MAX_ROWS;
   readonly #manager: DeviceManager;
   readonly #sae: Sae;
-  readonly #options: WeightOptions;
+  readonly #options: ResidentOptions;
   #resident: Resident;
   /** While the SAE moves to a new device. */
   #moving: { readonly to: Generation; readonly done: Promise<Resident> } | null = null;
@@ -44,13 +43,13 @@ export class LoadedGpuSae implements LoadedSae {
   #disposed = false;
 
   /** @throws what `makeResident` throws; a device that is lost meanwhile is replaced once */
-  static async load(manager: DeviceManager, sae: Sae, { signal, ...options }: WeightOptions): Promise<LoadedGpuSae> {
+  static async load(manager: DeviceManager, sae: Sae, { signal, ...options }: ResidentOptions): Promise<LoadedGpuSae> {
     signal?.throwIfAborted();
     const resident = await again(manager, (generation) => makeResident(generation, sae, { ...options, signal }));
     return new LoadedGpuSae(manager, sae, options, resident);
   }
 
-  private constructor(manager: DeviceManager, sae: Sae, options: WeightOptions, resident: Resident) {
+  private constructor(manager: DeviceManager, sae: Sae, options: ResidentOptions, resident: Resident) {
     this.#manager = manager;
     this.#sae = sae;
     this.#options = options;
@@ -66,6 +65,20 @@ export class LoadedGpuSae implements LoadedSae {
     this.#check(signal);
     checkRows(xbar, rows, this.#sae.d_in, this.maxRows);
     return this.#attempt((resident) => this.#encode(resident, xbar, rows, signal), signal);
+  }
+
+  /** As `LoadedSae.preactivations`. */
+  async preactivations(xbar: Float32Array, rows: number, { signal }: CallOptions = {}): Promise<Float32Array> {
+    this.#check(signal);
+    const { d_in, d_sae } = this.#sae;
+    checkRows(xbar, rows, d_in, this.maxRows);
+    const z = new Float32Array(rows * d_sae);
+    return this.#attempt(async ({ encoder }) => {
+      await inPieces(rows, this.#encodeRows, async (first, count) => {
+        z.set(await encoder.preactivations(xbar.subarray(first * d_in, (first + count) * d_in), count, this.maxRows, signal), first * d_sae);
+      });
+      return z;
+    }, signal);
   }
 
   async decode(codes: SparseCodes, { signal }: CallOptions = {}): Promise<Float32Array> {

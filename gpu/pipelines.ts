@@ -7,7 +7,7 @@
  */
 import { BackendError } from '../engine/errors.js';
 import { type Device, message } from './device.js';
-import { kernels, type KernelName } from './kernels.js';
+import { type KernelName, kernels, preludeOf } from './kernels.js';
 
 /** One way to compile a kernel. */
 export interface Variant {
@@ -15,7 +15,9 @@ export interface Variant {
   readonly constants?: Readonly<Record<string, number>> | undefined;
   /** WGSL extensions; the device must have been given the features. */
   readonly enable?: readonly ('f16' | 'subgroups')[] | undefined;
-  /** Declarations before the kernel, e.g. `alias Weight = f16;`. */
+  /** How the weights are stored that the kernel reads; default f32. f16 enables the extension. */
+  readonly storage?: 'f32' | 'f16' | undefined;
+  /** Declarations before the kernel, after what it includes. */
   readonly prelude?: string | undefined;
 }
 
@@ -39,25 +41,25 @@ export class Pipelines {
     let pipeline = this.#compiled.get(key);
     if (pipeline === undefined) {
       this.#compilations++;
-      pipeline = compile(this.#device, name, kernels[name], variant);
+      pipeline = compile(this.#device, name, kernels[name], withParts(name, variant));
       this.#compiled.set(key, pipeline);
       // A failure is not kept: the next request tries again and gets its own error.
       pipeline.catch(() => this.#compiled.delete(key));
     }
     return pipeline;
   }
+}
 
-  /** Several at once, compiled side by side. */
-  async all<K extends KernelName>(names: readonly K[]): Promise<Record<K, GPUComputePipeline>> {
-    const pipelines = await Promise.all(names.map(async (name) => [name, await this.get(name)] as const));
-    return Object.fromEntries(pipelines) as Record<K, GPUComputePipeline>;
-  }
+/** The variant with what the kernel includes before it, and the extensions that that needs. Pure. */
+export function withParts(name: KernelName, variant: Variant = {}): Variant {
+  const { enable = [], storage, prelude = '' } = variant;
+  return { ...variant, prelude: preludeOf(name, storage) + prelude, enable: storage === 'f16' ? [...enable, 'f16'] : enable };
 }
 
 /** The same for the same variant, however its constants and extensions are ordered. Pure. */
-export function variantKey(name: string, { constants = {}, enable = [], prelude = '' }: Variant): string {
+export function variantKey(name: string, { constants = {}, enable = [], storage = 'f32', prelude = '' }: Variant): string {
   const sorted = Object.entries(constants).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([name, sorted, [...new Set(enable)].sort(), prelude]);
+  return JSON.stringify([name, sorted, [...new Set(enable)].sort(), storage, prelude]);
 }
 
 /**

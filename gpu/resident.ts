@@ -3,10 +3,12 @@
  * When the device is lost all of it is, and it is built again on the next.
  */
 import type { Sae } from '../engine/sae.js';
+import type { TieTolerance } from '../engine/ties.js';
 import { decide, type Plan } from './decide.js';
 import { Decoder } from './decoder.js';
-import { encodePipelines } from './dispatch.js';
-import { Encoder } from './encoder.js';
+import { chooseKernels, FEW_ROWS, type ForcedChoice } from './decide/kernels.js';
+import { encodePipelines, product } from './dispatch.js';
+import { Encoder, rankedEntries } from './encoder.js';
 import type { Generation } from './manager.js';
 import { type WeightOptions, Weights } from './weights.js';
 
@@ -18,21 +20,47 @@ export interface Resident {
   readonly decoder: Decoder;
 }
 
+export interface ResidentOptions extends WeightOptions {
+  /** Where this SAE is a block of a larger one: the tie tolerance of the whole. */
+  readonly tolerance?: TieTolerance | undefined;
+  /** For tests: the kernels that are to be chosen. */
+  readonly kernels?: ForcedChoice | undefined;
+}
+
 /**
  * Plans, compiles and uploads, the last two at the same time.
  * @throws BackendError, NumericError and ShapeError as `Weights.upload`, the reason of the signal
  */
-export async function makeResident(generation: Generation, sae: Sae, options: WeightOptions): Promise<Resident> {
+export async function makeResident(generation: Generation, sae: Sae, options: ResidentOptions): Promise<Resident> {
   const { device, memory, pool, pipelines, adapter } = generation;
   const plan = decide(sae, device.limits, { software: adapter.software });
-  const compiled = Promise.all([encodePipelines(pipelines, sae.architecture), pipelines.get('decode')]);
+  const { storage = 'f32', kernels: forced } = options;
+  const keep = rankedEntries(sae);
+  const n = plan.encode.blocks[0]?.n ?? 0;
+  const choose = (rows: number) => chooseKernels({ rows, d_sae: sae.d_sae, n, keep }, device.limits, adapter, forced);
+  // Of one row, a few more, and as many as there may be: all that `choose` can say.
+  const choices = [1, FEW_ROWS + 1, plan.encode.rows].filter((rows) => rows <= plan.encode.rows).map(choose);
+  const compiled = Promise.all([encodePipelines(pipelines, { architecture: sae.architecture, storage, choices, software: adapter.software }), pipelines.get('decode', { storage })]);
   // The upload may fail first.
   compiled.catch(() => undefined);
   const weights = await Weights.upload(device, memory, sae, plan, options);
   try {
     const [encode, decode] = await compiled;
     options.signal?.throwIfAborted();
-    const encoder = new Encoder(device, pool, encode, plan.encode, weights.encode, sae, weights.tolerance);
+    const encoder = new Encoder(
+      {
+        device,
+        pool,
+        pipelines: encode,
+        plan: plan.encode,
+        weights: weights.encode,
+        tolerance: options.tolerance ?? weights.tolerance,
+        choose,
+        preactivations: (core) => product(pipelines, core, storage, false),
+        sample: forced?.slice,
+      },
+      sae,
+    );
     const decoder = new Decoder(device, pool, decode, plan.decode, weights, sae);
     return { generation, plan, weights, encoder, decoder };
   } catch (error) {

@@ -22,12 +22,11 @@ import { type Storage, Uploader } from './upload.js';
 export interface EncodeWeights extends EncodeBlock {
   /** [4 * quads, stride], f32 or f16 */
   readonly w: GPUBuffer;
-  /** [stride] f32: b_enc */
-  readonly bias: GPUBuffer;
-  /** [stride] f32: z above it fires, max(threshold, 0); topk does not look at it. */
-  readonly threshold: GPUBuffer;
-  /** gated only, [stride] f32 each: b_gate, and exp(r_mag). */
-  readonly gate: { readonly bias: GPUBuffer; readonly scale: GPUBuffer } | null;
+  /**
+   * [stride] vec4 f32, what a column is judged by: (b_enc, or b_gate where the SAE is gated; what z must be
+   * above to fire, max(threshold, 0), which topk does not look at; b_enc; exp(r_mag), else 1).
+   */
+  readonly columns: GPUBuffer;
 }
 
 export interface DecodeWeights extends LatentBlock {
@@ -66,9 +65,9 @@ export class Weights {
    */
   static async upload(device: Device, memory: Memory, sae: Sae, plan: Plan, options: WeightOptions): Promise<Weights> {
     const { storage = 'f32' } = options;
-    const bytes = weightBytes(plan, sae.gate !== undefined && sae.gate !== null, storage);
+    const bytes = weightBytes(plan, storage);
     if (!memory.fits(bytes)) throw tooMuch(bytes, memory, sae.d_sae, storage);
-    const { result: weights, valid } = device.scoped('the weights', () => new Weights(memory, sae, plan, storage, bytes));
+    const { result: weights, valid } = device.scoped('the weights', () => new Weights(memory, plan, storage, bytes));
     try {
       await valid;
       await weights.#fill(device, sae, plan, options);
@@ -79,7 +78,7 @@ export class Weights {
     }
   }
 
-  private constructor(memory: Memory, sae: Sae, plan: Plan, storage: Storage, bytes: number) {
+  private constructor(memory: Memory, plan: Plan, storage: Storage, bytes: number) {
     this.#memory = memory;
     this.storage = storage;
     this.byteLength = bytes;
@@ -89,13 +88,10 @@ export class Weights {
       this.#buffers.push(made);
       return made;
     };
-    const gated = sae.gate !== undefined && sae.gate !== null;
     this.encode = plan.encode.blocks.map((block) => ({
       ...block,
       w: buffer(4 * plan.encode.quads * block.stride * width),
-      bias: buffer(block.stride * 4),
-      threshold: buffer(block.stride * 4),
-      gate: gated ? { bias: buffer(block.stride * 4), scale: buffer(block.stride * 4) } : null,
+      columns: buffer(block.stride * 16),
     }));
     this.decode = plan.decode.blocks.map((block) => ({ ...block, w: buffer(4 * plan.decode.quads * block.n * width) }));
     this.b_dec = buffer(16 * plan.decode.quads);
@@ -123,15 +119,15 @@ export class Weights {
     const uploader = new Uploader(device, this.storage, signal);
     const scale = await this.#fillDecoder(uploader, sae, plan.decode.quads, source, signal);
     const squares = await this.#fillEncoder(uploader, sae, source, scale, signal);
-    for (const { first, n, stride, bias, threshold, gate } of this.encode) {
-      const vector = (of: (i: number) => number): Float32Array => Float32Array.from({ length: stride }, (_, i) => (i < n ? of(first + i) : 0));
-      await uploader.vector(bias, vector((i) => (sae.b_enc[i] ?? 0) * (scale?.[i] ?? 1)));
-      // z > threshold and z > 0 is one comparison.
-      await uploader.vector(threshold, vector((i) => Math.max(0, sae.threshold?.[i] ?? 0)));
-      if (gate === null || !sae.gate) continue;
-      const { b_gate, r_mag } = sae.gate;
-      await uploader.vector(gate.bias, vector((i) => b_gate[i] ?? 0));
-      await uploader.vector(gate.scale, vector((i) => Math.exp(r_mag[i] ?? 0)));
+    const gate = sae.architecture === 'gated' ? (sae.gate ?? null) : null;
+    for (const { first, n, stride, columns } of this.encode) {
+      const judged = new Float32Array(4 * stride);
+      for (let at = 0, i = first; i < first + n; i++, at += 4) {
+        const bias = (sae.b_enc[i] ?? 0) * (scale?.[i] ?? 1);
+        // z > threshold and z > 0 is one comparison.
+        judged.set([gate?.b_gate[i] ?? bias, Math.max(0, sae.threshold?.[i] ?? 0), bias, Math.exp(gate?.r_mag[i] ?? 0)], at);
+      }
+      await uploader.vector(columns, judged);
     }
     await uploader.vector(this.b_dec, Float32Array.from({ length: 4 * plan.decode.quads }, (_, i) => sae.b_dec[i] ?? 0));
     await uploader.drain();
@@ -196,10 +192,9 @@ export class Weights {
 }
 
 /** Bytes that the weights of a plan take on the device. Pure. */
-export function weightBytes({ encode, decode }: Plan, gated: boolean, storage: Storage): number {
+export function weightBytes({ encode, decode }: Plan, storage: Storage): number {
   const width = storage === 'f16' ? 2 : 4;
-  const vectors = gated ? 4 : 2;
-  const encoder = encode.blocks.reduce((sum, { stride }) => sum + stride * (4 * encode.quads * width + 4 * vectors), 0);
+  const encoder = encode.blocks.reduce((sum, { stride }) => sum + stride * (4 * encode.quads * width + 16), 0);
   const decoder = decode.blocks.reduce((sum, { n }) => sum + 4 * decode.quads * n * width, 0);
   return encoder + decoder + 16 * decode.quads;
 }

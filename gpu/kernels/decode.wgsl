@@ -2,7 +2,7 @@
 //
 //   ranges   [rows] (begin, end): the row's entries that lie in this block
 //   entries  (feature, bits of the value), features ascending within a row
-//   w        [n, 4 * quads] f32, row-major: rows `first` .. `first + n` of W_dec; d_out is
+//   w        [n, 4 * quads] f32 or f16, row-major: rows `first` .. `first + n` of W_dec; d_out is
 //            padded with zeros
 //   bias     [4 * quads] f32: b_dec
 //   y        [rows, 4 * quads] f32, row-major: written by the first block (first = 0), which
@@ -23,7 +23,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> ranges: array<vec2u>;
 @group(0) @binding(2) var<storage, read> entries: array<vec2u>;
-@group(0) @binding(3) var<storage, read> w: array<vec4f>;
+@group(0) @binding(3) var<storage, read> w: array<Weight>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 
@@ -42,7 +42,7 @@ fn decode(@builtin(global_invocation_id) id: vec3u) {
   let range = ranges[row];
   for (var e = range.x; e < range.y; e++) {
     let entry = entries[e];
-    sum += bitcast<f32>(entry.y) * w[(entry.x - p.first) * p.quads + column];
+    sum += bitcast<f32>(entry.y) * vec4f(w[(entry.x - p.first) * p.quads + column]);
   }
   y[out] = sum;
 }

@@ -1,12 +1,12 @@
 // encode: z = xbar @ W + b for one latent block.
 //
-//   x     [rows up to a multiple of 32, 4 * quads] f32, row-major; d_in is padded with zeros
-//   w     [4 * quads, stride] f32, row-major: the block's columns of W_enc, padded with zeros
-//   bias  [stride] f32
-//   z     [rows up to a multiple of 32, stride] f32, row-major: written
-//   stride is a multiple of 128.
+//   x        [rows up to a multiple of 32, 4 * quads] f32, row-major; d_in is padded with zeros
+//   w        [4 * quads, stride] f32 or f16, row-major: the block's columns of W_enc, padded with zeros
+//   columns  [stride] per column: see parts/params.wgsl; b is the first
+//   z        [rows up to a multiple of 32, width] f32, row-major: written, the first `width`
+//            columns of w
 //
-// grid             (stride / 128, ceil(rows / 32))
+// grid             (width / 128, ceil(rows / 32))
 // workgroup        16 x 8 threads, a tile of 128 columns x 32 rows
 // thread           4 rows x 8 columns in registers: two vec4 of columns 64 apart, so
 //                  that a row of threads reads 256 contiguous bytes
@@ -17,24 +17,23 @@
 //                  does not depend on the batch it came in.
 //                  |z - exact| <= gamma_{d_in + 1} (|x|.|w| + |b|)
 
-struct Params {
-  rows: u32,
-  n: u32,
-  stride: u32,
-  first: u32,
-  keep: u32,
-  quads: u32,
-}
-
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> w: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(2) var<storage, read> w: array<Weight>;
+@group(0) @binding(3) var<storage, read> columns: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> z: array<vec4f>;
+
+// The bare product, without b.
+override BARE = false;
+
+fn bias_of(quad: u32) -> vec4f {
+  let c = quad * 4u;
+  return select(vec4f(columns[c].x, columns[c + 1u].x, columns[c + 2u].x, columns[c + 3u].x), vec4f(), BARE);
+}
 
 @compute @workgroup_size(16, 8)
 fn encode(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) thread: vec3u) {
-  let columns = p.stride / 4u;
+  let stride = p.stride / 4u;
   let left = tile.x * 32u + thread.x;
   let right = left + 16u;
   let row = tile.y * 32u + thread.y * 4u;
@@ -54,10 +53,10 @@ fn encode(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) thre
     let x1 = x[(row + 1u) * quads + q];
     let x2 = x[(row + 2u) * quads + q];
     let x3 = x[(row + 3u) * quads + q];
-    var at = q * 4u * columns;
+    var at = q * 4u * stride;
 
-    var l = w[at + left];
-    var r = w[at + right];
+    var l = vec4f(w[at + left]);
+    var r = vec4f(w[at + right]);
     a0 += x0.x * l;
     a1 += x1.x * l;
     a2 += x2.x * l;
@@ -67,9 +66,9 @@ fn encode(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) thre
     b2 += x2.x * r;
     b3 += x3.x * r;
 
-    at += columns;
-    l = w[at + left];
-    r = w[at + right];
+    at += stride;
+    l = vec4f(w[at + left]);
+    r = vec4f(w[at + right]);
     a0 += x0.y * l;
     a1 += x1.y * l;
     a2 += x2.y * l;
@@ -79,9 +78,9 @@ fn encode(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) thre
     b2 += x2.y * r;
     b3 += x3.y * r;
 
-    at += columns;
-    l = w[at + left];
-    r = w[at + right];
+    at += stride;
+    l = vec4f(w[at + left]);
+    r = vec4f(w[at + right]);
     a0 += x0.z * l;
     a1 += x1.z * l;
     a2 += x2.z * l;
@@ -91,9 +90,9 @@ fn encode(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) thre
     b2 += x2.z * r;
     b3 += x3.z * r;
 
-    at += columns;
-    l = w[at + left];
-    r = w[at + right];
+    at += stride;
+    l = vec4f(w[at + left]);
+    r = vec4f(w[at + right]);
     a0 += x0.w * l;
     a1 += x1.w * l;
     a2 += x2.w * l;
@@ -104,18 +103,19 @@ fn encode(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) thre
     b3 += x3.w * r;
   }
 
-  let biasLeft = bias[left];
-  let biasRight = bias[right];
-  var out = row * columns;
-  z[out + left] = a0 + biasLeft;
-  z[out + right] = b0 + biasRight;
-  out += columns;
-  z[out + left] = a1 + biasLeft;
-  z[out + right] = b1 + biasRight;
-  out += columns;
-  z[out + left] = a2 + biasLeft;
-  z[out + right] = b2 + biasRight;
-  out += columns;
-  z[out + left] = a3 + biasLeft;
-  z[out + right] = b3 + biasRight;
+  let bias_left = bias_of(left);
+  let bias_right = bias_of(right);
+  let width = p.width / 4u;
+  var out = row * width;
+  z[out + left] = a0 + bias_left;
+  z[out + right] = b0 + bias_right;
+  out += width;
+  z[out + left] = a1 + bias_left;
+  z[out + right] = b1 + bias_right;
+  out += width;
+  z[out + left] = a2 + bias_left;
+  z[out + right] = b2 + bias_right;
+  out += width;
+  z[out + left] = a3 + bias_left;
+  z[out + right] = b3 + bias_right;
 }

@@ -1,9 +1,9 @@
-// scatter: writes the features that fire, in CSR order (standard and jumprelu).
+// scatter: writes the features that fire, in CSR order (all but topk).
 //
-//   z, threshold  as count.wgsl has them; the same comparison decides
+//   z, columns, edges  as count.wgsl has them; the same comparison decides
 //   sums          prefix sums over the segments, level by level (scan.wgsl)
 //   head          [2 + r] the first entry of row r, [2 + rows] the number of entries: written
-//   entries       [keep] (feature, bits of z): written, rows ascending, features ascending
+//   entries       [keep] (feature, bits of the activation): written, rows ascending, features ascending
 //                 within a row; feature = first + column. Entries past `keep` are dropped:
 //                 the caller sees by head that there were more.
 //
@@ -13,26 +13,18 @@
 const SEGMENT = 128u;
 const RUN = 64u;
 
-struct Params {
-  rows: u32,
-  n: u32,
-  stride: u32,
-  first: u32,
-  keep: u32,
-  quads: u32,
-}
-
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> z: array<f32>;
-@group(0) @binding(2) var<storage, read> threshold: array<f32>;
-@group(0) @binding(3) var<storage, read> sums: array<u32>;
-@group(0) @binding(4) var<storage, read_write> head: array<u32>;
-@group(0) @binding(5) var<storage, read_write> entries: array<vec2u>;
+@group(0) @binding(2) var<storage, read> columns: array<vec4f>;
+@group(0) @binding(3) var<storage, read> edges: array<u32>;
+@group(0) @binding(4) var<storage, read> sums: array<u32>;
+@group(0) @binding(5) var<storage, read_write> head: array<u32>;
+@group(0) @binding(6) var<storage, read_write> entries: array<vec2u>;
 
 @compute @workgroup_size(64)
 fn scatter(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
   let id = (group.y * groups.x + group.x) * 64u + thread;
-  let segments = p.stride / SEGMENT;
+  let segments = p.width / SEGMENT;
   let all = p.rows * segments;
   if (id >= all) {
     return;
@@ -55,13 +47,15 @@ fn scatter(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   if (segment == 0u) {
     head[2u + row] = to;
   }
+  let edge = edges[row];
   let begin = segment * SEGMENT;
   let end = min(begin + SEGMENT, p.n);
   for (var i = begin; i < end; i++) {
-    let value = z[row * p.stride + i];
-    if (value > threshold[i]) {
+    let value = z[row * p.width + i];
+    let c = columns[i];
+    if (key_of(bitcast<u32>(decisive(value, c))) > max(edge, key_of(bitcast<u32>(c.y)))) {
       if (to < p.keep) {
-        entries[to] = vec2u(p.first + i, bitcast<u32>(value));
+        entries[to] = vec2u(p.first + i, bitcast<u32>(magnitude(value, c)));
       }
       to++;
     }

@@ -14,8 +14,8 @@ import { findAdapter } from '../../gpu/adapter.js';
 import { createWebGpuBackend } from '../../gpu/backend.js';
 import type { Plan } from '../../gpu/decide.js';
 import { Device } from '../../gpu/device.js';
-import { kernels } from '../../gpu/kernels.js';
-import { compile } from '../../gpu/pipelines.js';
+import { type KernelName, kernels } from '../../gpu/kernels.js';
+import { compile, withParts } from '../../gpu/pipelines.js';
 import { minifyWgsl } from '../../scripts/asset-loader.mjs';
 import { exactTopkTies, identity, patternSae } from './gpu-patterns.js';
 import { check, equal, observed, rejects, sameCodes, sameNumbers } from './gpu-support.js';
@@ -56,9 +56,13 @@ export const gpuSuite: readonly GpuCase[] = [
     async run() {
       const device = await Device.open(await findAdapter());
       try {
-        for (const [name, code] of Object.entries(kernels)) {
-          await compile(device, name, code);
-          await compile(device, `${name} (minified)`, minifyWgsl(code));
+        for (const name of Object.keys(kernels) as KernelName[]) {
+          for (const storage of device.capabilities.f16 ? (['f32', 'f16'] as const) : (['f32'] as const)) {
+            const variant = withParts(name, { storage });
+            if (storage === 'f16' && variant.prelude === withParts(name).prelude) continue;
+            await compile(device, name, kernels[name], variant);
+            await compile(device, `${name} (minified)`, minifyWgsl(kernels[name]), { ...variant, prelude: minifyWgsl(variant.prelude!) });
+          }
         }
       } finally {
         device.destroy();

@@ -1,0 +1,110 @@
+// Included by select.wgsl and merge.wgsl, which say what a row's items are: the `keep`
+// largest of them above the row's edge, exactly, in their order.
+//
+// Radix selection: 4 passes of 8 bits over keys (key_of). A pass counts the next digit of
+// the keys that agree with the digits found so far; walking the bins from the top finds
+// the digit of the keep-th largest. Then each thread counts what its stretch of the row
+// contributes, and writes it after those before it.
+//
+// tie rule         of equal values, the first items
+// workgroup        THREADS threads (override), at most 256, one row
+// workgroup memory 3,080 bytes; 14 barriers
+// numerics         integers only: exact, and the same on every device
+
+override THREADS = 64u;
+
+var<workgroup> bins: array<atomic<u32>, 256>;
+var<workgroup> found: array<vec2u, 256>;
+// What the walk found: the digits of the keep-th so far, and how many are needed of those that agree with them.
+var<workgroup> shared_kth: u32;
+var<workgroup> shared_need: u32;
+
+// Writes the row's entries, how many there are to head[2 + row], and what the edge has
+// become: where `keep` were found, nothing that is not above the last of them can be among
+// them any more, if it comes after them.
+fn rank(row: u32, n: u32, thread: u32) {
+  let edge = edges[row];
+
+  // The keep-th largest key above the edge, digit by digit; 0 when there are fewer.
+  var kth = 0u;
+  var known = 0u;
+  var need = p.keep;
+  for (var turn = 0u; turn < 4u; turn++) {
+    let shift = 24u - 8u * turn;
+    for (var i = thread; i < 256u; i += THREADS) {
+      atomicStore(&bins[i], 0u);
+    }
+    workgroupBarrier();
+    for (var i = thread; i < n; i += THREADS) {
+      let key = key_of(bits_at(row, i));
+      if (key > edge && (key & known) == kth) {
+        atomicAdd(&bins[(key >> shift) & 255u], 1u);
+      }
+    }
+    workgroupBarrier();
+    // One thread walks: on software adapters, 64 walks cost as much as everything else.
+    if (thread == 0u) {
+      var digit = 255u;
+      loop {
+        let size = atomicLoad(&bins[digit]);
+        if (size >= need || digit == 0u) {
+          break;
+        }
+        need -= size;
+        digit--;
+      }
+      shared_kth = kth | (digit << shift);
+      shared_need = need;
+    }
+    workgroupBarrier();
+    kth = shared_kth;
+    need = shared_need;
+    known |= 255u << shift;
+  }
+
+  // `need` is now how many of those that equal the keep-th are selected.
+  let bar = max(kth, edge);
+  let stretch = (n + THREADS - 1u) / THREADS;
+  let begin = min(thread * stretch, n);
+  let end = min(begin + stretch, n);
+  var above = 0u;
+  var equal = 0u;
+  var bad = false;
+  for (var i = begin; i < end; i++) {
+    let bits = bits_at(row, i);
+    let key = key_of(bits);
+    above += select(0u, 1u, key > bar);
+    equal += select(0u, 1u, key == kth && key > edge);
+    bad = bad || !finite(bitcast<f32>(bits));
+  }
+  if (bad) {
+    atomicMin(&head[1], row);
+  }
+  found[thread] = vec2u(above, equal);
+  workgroupBarrier();
+  var before = vec2u();
+  for (var i = 0u; i < thread; i++) {
+    before += found[i];
+  }
+  if (thread == THREADS - 1u) {
+    atomicStore(&head[2u + row], before.x + above + min(before.y + equal, need));
+    edges[row] = bar;
+  }
+  var ties = before.y;
+  var to = row * p.keep + before.x + min(ties, need);
+  for (var i = begin; i < end; i++) {
+    let bits = bits_at(row, i);
+    let key = key_of(bits);
+    if (key <= edge || key < kth) {
+      continue;
+    }
+    if (key == kth) {
+      ties++;
+      if (ties > need) {
+        continue;
+      }
+    }
+    entries[to] = vec2u(feature_at(row, i), bits);
+    to++;
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The dispatches that encode a block of rows, recorded into one compute pass for
+ * each block of latents. What is written where is in the kernels' headers; what
+ * each kind of SAE needs:
+ *
+ *   threshold, dense   product -> count -> scan -> scatter
+ *   threshold, fused   fire -> scan -> gather
+ *   topk, dense        product -> select
+ *   topk, fused        product of a slice -> select, then for the rest of its block and
+ *                      every further one: fire -> scan -> gather -> merge
+ *   sample             product of a slice -> bins
+ *
+ * Scratch belongs to the loan: a block's is used again by the next, whose commands run later.
+ */
+import type { Loan } from './buffers.js';
+import { ceilTo, fold, ROW_TILE, RUN, SEGMENT, scanLevels } from './decide.js';
+import { type Core, TILE_ROWS } from './decide/kernels.js';
+import type { Device } from './device.js';
+import { dispatch, type EncodePipelines } from './dispatch.js';
+import type { EncodeWeights } from './weights.js';
+
+/** Words of `head` around the rows: near ties, the lowest row that is not finite; the end of the last row, entries of the pool. */
+const HEAD = 2;
+const TAIL = 2;
+export const NO_ROW = 0xffffffff;
+
+/** What a block's kernels leave behind. */
+export interface Recorded {
+  readonly head: GPUBuffer;
+  readonly entries: GPUBuffer;
+}
+
+export class Recorder {
+  readonly #device: Device;
+  readonly #pipelines: EncodePipelines;
+  readonly #loan: Loan;
+  readonly #rows: number;
+  readonly #quads: number;
+  readonly #core: Core;
+  readonly #x: GPUBuffer;
+  readonly #tolerance: GPUBuffer;
+  #z: GPUBuffer | null = null;
+
+  /** @param tolerance [rows]; any buffer where nothing is compared with a threshold */
+  constructor(device: Device, pipelines: EncodePipelines, loan: Loan, core: Core, rows: number, quads: number, x: GPUBuffer, tolerance: GPUBuffer) {
+    this.#device = device;
+    this.#pipelines = pipelines;
+    this.#loan = loan;
+    this.#core = core;
+    this.#rows = rows;
+    this.#quads = quads;
+    this.#x = x;
+    this.#tolerance = tolerance;
+  }
+
+  /** [rows up to ROW_TILE, width]: x @ W for the first columns of a block, `pipeline` instead of the SAE's own. */
+  product(pass: GPUComputePassEncoder, block: EncodeWeights, width: number, pipeline: GPUComputePipeline = this.#pipelines(this.#core)): GPUBuffer {
+    const bytes = ceilTo(this.#rows, ROW_TILE) * width * 4;
+    // The first block is the widest.
+    if (this.#z === null || this.#z.size < bytes) this.#z = this.#loan.storage(bytes);
+    const z = this.#z;
+    const params = this.#params(block, { n: width, width });
+    const tiles = width / SEGMENT;
+    const down = Math.ceil(this.#rows / (this.#core === 'tiled' ? TILE_ROWS : ROW_TILE));
+    const grid = { registers: [tiles, down], tiled: [down, tiles], row: [tiles, 1] } as const;
+    dispatch(this.#device.gpu, pass, pipeline, [params, this.#x, block.w, block.columns, z], grid[this.#core]);
+    return z;
+  }
+
+  /** Dense: what is above its threshold and its row's edge, in CSR order. */
+  threshold(pass: GPUComputePassEncoder, block: EncodeWeights, edges: GPUBuffer, capacity: number): Recorded {
+    const { stride } = block;
+    const z = this.product(pass, block, stride);
+    const { head, entries } = this.#results(capacity);
+    const segments = this.#rows * (stride / SEGMENT);
+    const { levels, length } = scanLevels(segments);
+    const sums = this.#loan.storage(length * 4);
+    const params = this.#params(block, { keep: capacity, width: stride });
+    const grid = this.#fold(Math.ceil(segments / RUN));
+    this.#run(pass, 'count', [params, z, block.columns, this.#tolerance, edges, head, sums], grid);
+    this.#scan(pass, sums, levels);
+    this.#run(pass, 'scatter', [params, z, block.columns, edges, sums, head, entries], grid);
+    return { head, entries };
+  }
+
+  /** Fused: the same for columns begin .. n. */
+  fire(pass: GPUComputePassEncoder, block: EncodeWeights, begin: number, edges: GPUBuffer, capacity: number): Recorded {
+    const { head, entries } = this.#results(capacity);
+    const columns = (block.stride - begin) / SEGMENT;
+    const segments = this.#rows * columns;
+    const { levels, length } = scanLevels(segments);
+    const sums = this.#loan.storage((length + 2 * segments) * 4);
+    const pool = this.#loan.storage(Math.max(8, capacity * 8));
+    const params = this.#params(block, { keep: capacity, begin, places: length });
+    this.#run(pass, 'fire', [params, this.#x, block.w, block.columns, this.#tolerance, edges, head, sums, pool], [Math.ceil(this.#rows / TILE_ROWS), columns]);
+    this.#scan(pass, sums, levels);
+    this.#run(pass, 'gather', [params, sums, pool, head, entries], this.#fold(Math.ceil(segments / RUN)));
+    return { head, entries };
+  }
+
+  /** The `keep` largest of the first n columns above each row's edge; edges rise. */
+  select(pass: GPUComputePassEncoder, block: EncodeWeights, n: number, keep: number, edges: GPUBuffer): Recorded {
+    const width = ceilTo(n, SEGMENT);
+    const z = this.product(pass, block, width);
+    const { head, entries } = this.#results(this.#rows * keep);
+    this.#run(pass, 'select', [this.#params(block, { n, keep, width }), z, edges, head, entries], this.#fold(this.#rows));
+    return { head, entries };
+  }
+
+  /** The `keep` largest of those so far and of a later pass's candidates; edges rise. */
+  merge(pass: GPUComputePassEncoder, block: EncodeWeights, keep: number, best: Recorded, candidates: Recorded, edges: GPUBuffer): Recorded {
+    const { head, entries } = this.#results(this.#rows * keep);
+    this.#run(pass, 'merge', [this.#params(block, { keep }), best.entries, best.head, candidates.entries, candidates.head, edges, head, entries], this.#fold(this.#rows));
+    return { head, entries };
+  }
+
+  /** Adds the positive z of the first n columns to 2,048 bins (kernels/bins.wgsl). @param digits 0, or the upper 11 bits of those that count, and 1 */
+  bins(pass: GPUComputePassEncoder, block: EncodeWeights, n: number, digits: number, bins: GPUBuffer): void {
+    const width = ceilTo(n, SEGMENT);
+    const z = this.product(pass, block, width);
+    this.#run(pass, 'bins', [this.#params(block, { n, keep: digits, width }), z, bins], [width / SEGMENT, Math.ceil(this.#rows / 64)]);
+  }
+
+  #results(capacity: number): Recorded {
+    const head = new Uint32Array(headWords(this.#rows));
+    head[1] = NO_ROW;
+    return { head: this.#loan.upload(head), entries: this.#loan.storage(Math.max(8, capacity * 8)) };
+  }
+
+  #params({ n, stride, first }: EncodeWeights, more: { n?: number; keep?: number; begin?: number; width?: number; places?: number }): GPUBuffer {
+    const { keep = 0, begin = 0, width = 0, places = 0 } = more;
+    return this.#loan.uniform([this.#rows, Math.min(n, more.n ?? n), stride, first, keep, this.#quads, begin, width, places]);
+  }
+
+  #scan(pass: GPUComputePassEncoder, sums: GPUBuffer, levels: readonly { readonly begin: number; readonly count: number }[]): void {
+    for (const { begin, count } of levels) this.#run(pass, 'scan', [this.#loan.uniform([begin, count]), sums], this.#fold(Math.ceil(count / RUN / RUN)));
+  }
+
+  #fold(groups: number): [number, number] {
+    return fold(groups, this.#device.limits.maxComputeWorkgroupsPerDimension);
+  }
+
+  #run(pass: GPUComputePassEncoder, step: 'count' | 'scan' | 'scatter' | 'fire' | 'gather' | 'select' | 'merge' | 'bins', buffers: readonly GPUBuffer[], grid: readonly [number, number]): void {
+    dispatch(this.#device.gpu, pass, this.#pipelines(step), buffers, grid);
+  }
+}
+
+export function headWords(rows: number): number {
+  return HEAD + rows + TAIL;
+}
+
+/** Words of a head, as kernels leave it. */
+export interface Head {
+  readonly nearTies: number;
+  /** NO_ROW where all is finite. */
+  readonly bad: number;
+  /** topk: entries of a row; else its first one, `row` up to the number of rows. */
+  row(row: number): number;
+  /** Entries that a fused pass had to keep, those without room included. */
+  readonly pooled: number;
+}
+
+export function readHead(bytes: ArrayBuffer, at: number, rows: number): Head {
+  const words = new Uint32Array(bytes, at, headWords(rows));
+  return { nearTies: words[0]!, bad: words[1]!, row: (row) => words[HEAD + row]!, pooled: words[HEAD + rows + 1]! };
+}
