@@ -12,7 +12,7 @@ import { installPeers } from './install.js';
 import { describeMachine, startLoad } from './machine.js';
 import { type BenchOptions, readOptions, RUNTIMES, Usage } from './options.js';
 import { compare } from './measure.js';
-import type { BenchResult, Row } from './rows.js';
+import { type BenchResult, problems, type Row } from './rows.js';
 import { runInChromium, runInDeno } from './runtimes.js';
 import { runAnalyze } from './suites/analyze-node.js';
 import { ANALYZE, suites } from './suites/index.js';
@@ -95,6 +95,7 @@ async function main(): Promise<number> {
   const told = options.quick ? '' : verdictText(verdicts(rows));
   if (told !== '') process.stdout.write(`\ntargets\n${told}\n`);
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
+  for (const problem of problems(result)) failures.push(`a defect of the bench: ${problem}`);
   for (const failure of failures) say(`failed: ${failure}`);
   if (rows.length === 0) say('no row was measured');
   return failures.length > 0 || rows.length === 0 ? 1 : 0;
