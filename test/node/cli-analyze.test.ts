@@ -57,7 +57,7 @@ describe('analyze', () => {
     assert.deepEqual([report['backend'], report['pack']], ['wasm', at('pack')]);
     assert.ok((report['seconds'] as number) > 0 && (report['tokens_per_second'] as number) > 0);
     assert.deepEqual(manifest.data.ignore_tokens, [1]);
-    assert.deepEqual(manifest.plugins.map(({ status }) => status), Array.from({ length: 6 }, () => 'done'));
+    assert.deepEqual(manifest.plugins.map(({ status }) => status), Array.from({ length: 7 }, () => 'done'));
     // Progress went to stderr, a line at a time, as there is no terminal.
     assert.match(run.stderr, /^loading …\n(?:analysing +\d+ % {2}[\d,]+ tokens.*\n)+finishing …\nwriting …\n$/);
     assert.deepEqual(await left('pack'), []);
@@ -101,14 +101,15 @@ describe('analyze', () => {
     for (const name of await left('pack')) await rm(at(name), { recursive: true });
   });
 
-  it('--without, --set and --plugin reach the run', async () => {
+  it('--with, --without, --set and --plugin reach the run', async () => {
     const report = jsonOf(await cli(['analyze', '--sae', SAE, '--acts', at('x.npy'), '--context-size', String(rows), '--backend', 'wasm', '--out', at('set'), '--json',
-      '--without', 'sae/weights', '--without', 'sae/reconstruction', '--set', 'sae/examples.top=2', '--plugin', 'examples/plugin/plugin.js', '--threads', '2', '--seed', '7']));
+      '--without', 'sae/weights', '--without', 'sae/reconstruction', '--set', 'sae/examples.top=2', '--plugin', 'examples/plugin/plugin.js', '--with', 'sae/cofiring', '--set', 'sae/cofiring.top=3', '--threads', '2', '--seed', '7']));
     // Without the analysis there are no such figures; the keys stay.
     assert.deepEqual([report['l0'], report['mse'], report['fvu']], [null, null, null]);
     const pack = await openPack(at('set'));
     const status = Object.fromEntries(pack.manifest.plugins.map((plugin) => [plugin.id, plugin.status]));
-    assert.deepEqual([status['sae/weights'], status['sae/density'], status['example/position-profile']], ['left-out', 'done', 'done']);
+    assert.deepEqual([status['sae/weights'], status['sae/density'], status['example/position-profile'], status['sae/cofiring']], ['left-out', 'done', 'done', 'done']);
+    assert.ok(tableRows(await pack.table('cofiring', { columns: ['rank', 'count'] })).every(({ rank, count }) => (rank as number) < 3 && (count as number) >= 3));
     assert.equal(pack.manifest.run.seed, 7);
     assert.match(pack.manifest.run.backend_description, /2 threads/);
     const tops = tableRows(await pack.table('examples', { columns: ['group', 'rank'] })).filter(({ group }) => group === 0);
@@ -162,6 +163,7 @@ describe('wrong use', () => {
     [['analyze', '--sae', SAE, '--out', 'OUT', '--acts', 'x.npy', '--hook', 'h'], 2, /a hook was given without a model/],
     [['analyze', '--sae', SAE, '--out', 'OUT', '--acts', 'x.npy', '--ignore-tokens', '1'], 2, /--tokens/],
     [['analyze', '--sae', SAE, '--out', 'OUT', '--acts', 'x.npy', '--without', 'sae/nothing'], 2, /--without sae\/nothing: there is no such plugin\n.*sae\/density/],
+    [['analyze', '--sae', SAE, '--out', 'OUT', '--acts', 'x.npy', '--with', 'sae/density'], 2, /--with sae\/density: there is no such analysis\n.*sae\/cofiring/],
     [['analyze', '--sae', SAE, '--out', 'OUT', '--acts', 'x.npy', '--set', 'sae/examples.tops=1'], 2, /has no setting tops\n.*top/],
     [['analyze', '--sae', SAE, '--out', 'OUT', '--acts', 'x.npy', '--set', 'sae/examples.top=-1'], 2, /setting sae\/examples\.top: expected at least/],
     [['analyze', '--sae', SAE, '--out', 'OUT', '--acts', 'x.npy', '--plugin', 'none.js'], 2, /--plugin none\.js: there is no such file/],
