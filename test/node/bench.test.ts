@@ -13,6 +13,7 @@ import { decodeBounds, denseBounds, denseCodes, Disagreement, identicalCodes, sa
 import { encoderWeights, gaussians, normalQuantile, saeOf, thresholdsFor } from '../../bench/arrays.js';
 import { tryOpen } from '../../bench/contenders.js';
 import { hold } from '../../bench/contest.js';
+import { figures, replaceFigures } from '../../bench/figures.js';
 import type { Host } from '../../bench/host.js';
 import { compare, interleave } from '../../bench/measure.js';
 import { HELP, LIST, readOptions, Usage } from '../../bench/options.js';
@@ -109,6 +110,19 @@ test('a target is reached where the best peer is beaten in every case', () => {
   assert.deepEqual([verdict([])?.ratio, verdict([])?.reached], [null, null]);
   assert.match(verdictText(verdicts(missed)), /^not reached {5}1\.20x of 1\.3x {2}dense encode[^\n]*$/);
   assert.ok(targets.every(({ want }) => want > 0));
+});
+
+test('figures of a page come from files; of a suite in two, from the last', () => {
+  const machine = { description: 'a machine', runtimes: ['Node 20'], adapter: null, load: [1, 2], saekit: '0', date: '2026-01-02T03:04:05Z' };
+  const text = figures([{ machine, rows: [row({ ratio: 9 }), row({ suite: 'codes' })] }, { machine: { ...machine, description: 'another' }, rows: [row()] }]);
+  assert.match(text, /### encode: .*\n\nanother; Node 20; load average 1 to 2; 2026-01-02\.\n\n\| case \| way \| median \| other \|\n.*\n\| node 1x2x3 \| saekit \| 500 ms \| 2\.00x ± 5 % \|/);
+  assert.match(text, /### codes: .*\n\na machine;/);
+  assert.ok(!text.includes('9.00x'));
+  assert.match(text, /\| – \| not measured \|/);
+  const page = readFileSync('docs/benchmarks.md', 'utf8');
+  const twice = replaceFigures(replaceFigures(page, 'one'), 'two');
+  assert.ok(twice.includes('-->\ntwo\n<!--') && !twice.includes('\none\n'));
+  assert.throws(() => replaceFigures('no marks', 'x'), /lacks its marks/);
 });
 
 test('normal quantiles, and thresholds that give the L0 that was asked for', () => {
