@@ -19,7 +19,8 @@ async function analyse(sae: Sae, options: ContextOptions = {}, signal?: AbortSig
 
 const lists = (result: AnalysisResult, name: string): number[][] => Array.from(columnOf(result, name).data as ArrayLike<ArrayLike<number>>, (list) => Array.from(list));
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
-const encoder = ({ W_enc, d_in, d_sae }: Sae, i: number): number[] => Array.from({ length: d_in }, (_, d) => W_enc[d * d_sae + i]!);
+/** Of a gated SAE the magnitudes' column. */
+const encoder = ({ W_enc, d_in, d_sae, gate }: Sae, i: number): number[] => Array.from({ length: d_in }, (_, d) => W_enc[d * d_sae + i]! * Math.exp(gate?.r_mag[i] ?? 0));
 const decoder = ({ W_dec, d_out }: Sae, i: number): Float32Array => W_dec.subarray(i * d_out, (i + 1) * d_out);
 
 function assertOracle(sae: Sae, result: AnalysisResult, k = 10): void {
@@ -97,6 +98,11 @@ describe('sae/weights', () => {
     for (const name of ['de_projection', 'de_cosine']) assert.deepEqual(numbersOf(after, name), numbersOf(before, name));
     assert.deepEqual(numbersOf(after, 'encoder_norm'), numbersOf(before, 'encoder_norm').map((norm, i) => norm * scale(i)));
     assert.deepEqual(lists(after, 'neighbours'), lists(before, 'neighbours'));
+  });
+
+  it('takes the magnitudes of a gated SAE', async () => {
+    const sae = makeSae({ architecture: 'gated', d_in: 17, d_sae: 40, seed: 3 });
+    assertOracle(sae, await analyse(sae));
   });
 
   it('lets events in and stops when it is told to', async () => {

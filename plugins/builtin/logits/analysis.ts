@@ -20,11 +20,21 @@ import type { PluginContext, Unembedding } from '../../types.js';
 /** Tokens that are listed at each end. */
 const LISTED = 10;
 const HISTOGRAM_BINS = 50;
+/** Bytes of decoder rows that are in memory at a time, of an SAE that is not held. */
+const BLOCK = 2 ** 26;
 
 /** Summaries of all features for one variant. @param scale [d], multiplied into the rows; null for none */
-function logitSummaries({ sae, ops }: PluginContext, unembed: Unembedding, scale: Float32Array | null, signal: AbortSignal | undefined): Promise<RowSummary[]> {
+async function logitSummaries({ sae, ops }: PluginContext, unembed: Unembedding, scale: Float32Array | null, signal: AbortSignal | undefined): Promise<RowSummary[]> {
   const { d, vocabulary, W_U } = unembed;
-  return ops.rowProducts({ data: sae.W_dec, rows: sae.d_sae, d }, { data: W_U, d, columns: vocabulary }, { listed: LISTED, bins: HISTOGRAM_BINS, scale, signal });
+  const products = (data: Float32Array, rows: number): Promise<RowSummary[]> => ops.rowProducts({ data, rows, d }, { data: W_U, d, columns: vocabulary }, { listed: LISTED, bins: HISTOGRAM_BINS, scale, signal });
+  if (!sae.weights) return products(sae.W_dec, sae.d_sae);
+  const summaries: RowSummary[] = [];
+  const most = Math.max(1, Math.floor(BLOCK / (4 * d)));
+  for (let first = 0; first < sae.d_sae; first += most) {
+    const count = Math.min(most, sae.d_sae - first);
+    for (const summary of await products(await sae.weights.decoderRows(first, count, signal), count)) summaries.push(summary);
+  }
+  return summaries;
 }
 
 function variantColumns(prefix: 'plain' | 'normed', summaries: readonly RowSummary[] | null, rows: number, text: (id: number) => string): Column[] {
