@@ -39,7 +39,7 @@ export default tseslint.config(
   { files: ['engine/choose-backend.ts', 'engine/wasm/**/*.ts'], rules: closed('engine/ knows no room above it.', ...room('plugins'), ...room('components'), ...room('cli')) },
   {
     files: ['gpu/**/*.ts'],
-    rules: closed('gpu/ may import only what engine/ has for every backend: backend, checks, codes, errors, sae, ties, weight-source.', ...room('assembly'), ...room('plugins'), ...room('components'), ...room('cli'), '**/engine/*', '!**/engine/backend.js', '!**/engine/checks.js', '!**/engine/codes.js', '!**/engine/errors.js', '!**/engine/sae.js', '!**/engine/ties.js', '!**/engine/weight-source.js'),
+    rules: closed('gpu/ may import only what engine/ has for every backend: backend, batch-topk, checks, codes, errors, sae, ties, weight-source.', ...room('assembly'), ...room('plugins'), ...room('components'), ...room('cli'), '**/engine/*', '!**/engine/backend.js', '!**/engine/batch-topk.js', '!**/engine/checks.js', '!**/engine/codes.js', '!**/engine/errors.js', '!**/engine/sae.js', '!**/engine/ties.js', '!**/engine/weight-source.js'),
   },
   { files: ['plugins/**/*.ts'], rules: closed('plugins/ may import engine/ only.', ...room('gpu'), ...room('assembly'), ...room('components'), ...room('cli')) },
   {

@@ -2,7 +2,7 @@
 import type { Architecture } from '../engine/sae.js';
 import type { Core, EncodeChoice } from './decide/kernels.js';
 import type { KernelName } from './kernels.js';
-import type { Pipelines, Variant } from './pipelines.js';
+import type { Pipelines } from './pipelines.js';
 import type { Storage } from './upload.js';
 
 /** A product by one of its kernels, or what comes after it. */
@@ -28,29 +28,24 @@ export function stepsOf(architecture: Architecture, choices: readonly EncodeChoi
   const ranks = architecture === 'topk';
   const steps = choices.flatMap(({ core, fused }): Step[] => {
     if (!fused) return ranks ? [core, 'select'] : [core, 'count', 'scan', 'scatter'];
-    return ranks ? [core, 'select', 'fire', 'scan', 'gather', 'merge'] : ['fire', 'scan', 'gather'];
+    return ranks ? [core, 'select', 'fire', 'scan', 'gather', 'merge'] : [core, 'fire', 'scan', 'gather'];
   });
-  const sample: Step[] = architecture === 'batchtopk' ? [...choices.map(({ core }) => core), 'bins'] : [];
-  return [...new Set([...steps, ...sample])];
+  return [...new Set(architecture === 'batchtopk' ? [...steps, 'bins' as const] : steps)];
 }
 
 /** @throws BackendError with the compiler's messages */
 export async function encodePipelines(pipelines: Pipelines, { architecture, storage, choices, software }: EncodeVariant): Promise<EncodePipelines> {
-  const gated = architecture === 'gated' ? 1 : 0;
   const get = (step: Step): Promise<GPUComputePipeline> => {
     switch (step) {
       case 'registers':
       case 'tiled':
       case 'row':
-        return product(pipelines, step, storage, gated === 1);
+        return pipelines.get(PRODUCTS[step], { storage });
       case 'fire':
-        return pipelines.get(step, { storage, constants: { GATED: gated, RANKED: architecture === 'topk' ? 1 : 0 } });
+        return pipelines.get(step, { storage });
       case 'select':
       case 'merge':
         return pipelines.get(step, { constants: { THREADS: software ? THREADS.software : THREADS.hardware } });
-      case 'count':
-      case 'scatter':
-        return pipelines.get(step, { constants: { GATED: gated } });
       default:
         return pipelines.get(step);
     }
@@ -61,12 +56,6 @@ export async function encodePipelines(pipelines: Pipelines, { architecture, stor
     if (pipeline === undefined) throw new TypeError(`no pipeline for ${step}`);
     return pipeline;
   };
-}
-
-/** x @ W, with or without the first of its columns' numbers added. @throws BackendError */
-export function product(pipelines: Pipelines, core: Core, storage: Storage, bare: boolean): Promise<GPUComputePipeline> {
-  const variant: Variant = { storage, constants: { BARE: bare ? 1 : 0 } };
-  return pipelines.get(PRODUCTS[core], variant);
 }
 
 /** Binds buffers 0, 1, ... of group 0, whole, and dispatches. */

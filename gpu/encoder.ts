@@ -18,7 +18,7 @@ import { joinEntries, type LatentEntries, type Piece, selectTopk } from './assem
 import { binEdge, Bins, rankOfSample } from './batch-edge.js';
 import { type BufferPool, Loan, write } from './buffers.js';
 import { ceilTo, type Plan, ROW_TILE } from './decide.js';
-import { type Core, type EncodeChoice, sampleOf } from './decide/kernels.js';
+import { type EncodeChoice, sampleOf } from './decide/kernels.js';
 import type { Device } from './device.js';
 import type { EncodePipelines } from './dispatch.js';
 import { keyOf } from './keys.js';
@@ -38,8 +38,6 @@ export interface EncoderParts {
   readonly weights: readonly EncodeWeights[];
   readonly tolerance: TieTolerance;
   readonly choose: (rows: number) => EncodeChoice;
-  /** x @ W + b (b_gate for gated). */
-  readonly preactivations: (core: Core) => Promise<GPUComputePipeline>;
   /** For tests: columns of batchtopk's first look. */
   readonly sample?: number | undefined;
 }
@@ -97,8 +95,6 @@ export class Encoder {
     const d_sae = this.#d_sae;
     const { weights } = this.#parts;
     const starts = this.#starts(rows);
-    const cores = new Set(starts.map((first) => this.#parts.choose(this.#rowsFrom(first, rows)).core));
-    const compiled = new Map(await Promise.all([...cores].map(async (core) => [core, await this.#parts.preactivations(core)] as const)));
     const z = new Float32Array(rows * d_sae);
     const block = async (first: number): Promise<void> => {
       const job = this.#job(xbar, first, rows, 0);
@@ -106,7 +102,7 @@ export class Encoder {
       await this.#submit('preactivations', job, bytes, (recorder, commands, readback) => {
         const places = weights.map((w) => {
           const pass = commands.beginComputePass(readback.timed());
-          const buffer = recorder.product(pass, w, w.stride, compiled.get(job.choice.core));
+          const buffer = recorder.product(pass, w, w.stride);
           pass.end();
           return readback.copy(commands, buffer, job.rows * w.stride * 4);
         });
@@ -251,7 +247,7 @@ export class Encoder {
     const { rows, choice, tolerance } = job;
     const { weights } = this.#parts;
     const lists = weights.map(({ n }) => rows * Math.min(keep, n));
-    const bytes = choice.fused ? passBytes(rows, rows * keep) + weights.length * passBytes(rows, 0) : lists.reduce((sum, length) => sum + passBytes(rows, length), 0);
+    const bytes = choice.fused ? passBytes(rows, rows * keep) + (weights.length + 1) * passBytes(rows, 0) : lists.reduce((sum, length) => sum + passBytes(rows, length), 0);
     return this.#submit('encode', job, bytes, (recorder, commands, readback, loan) => {
       if (!choice.fused) {
         const recorded = weights.map((block) => {
@@ -268,10 +264,11 @@ export class Encoder {
       }
       const edges = loan.upload(job.edges);
       const candidates: Recorded[] = [];
+      let sliced: Recorded | null = null;
       let best: Recorded | null = null;
       for (const [index, block] of weights.entries()) {
         const pass = commands.beginComputePass(readback.timed());
-        best ??= recorder.select(pass, block, choice.slice, keep, edges);
+        best ??= sliced = recorder.select(pass, block, choice.slice, keep, edges);
         const begin = index === 0 ? choice.slice : 0;
         if (begin < block.n) {
           const found = recorder.fire(pass, block, begin, edges, capacities[index] ?? 0);
@@ -281,10 +278,11 @@ export class Encoder {
         pass.end();
       }
       const skipped = weights.length - candidates.length;
-      const passes = candidates.map((found) => copyOut(commands, readback, rows, found, 0));
+      // Each pass says whether what it saw was finite: what is not may not be among the best.
+      const passes = [sliced!, ...candidates].map((found) => copyOut(commands, readback, rows, found, 0));
       const output = copyOut(commands, readback, rows, best!, rows * keep);
       return (mapped) => {
-        const heads = finiteHeads(mapped, [...passes, output], job);
+        const [, ...heads] = finiteHeads(mapped, [...passes, output], job);
         const head = heads.pop()!;
         const pooled = [...Array<number>(skipped).fill(0), ...heads.map((one) => one.pooled)];
         const more = this.#learn(rows, pooled, capacities);
@@ -312,7 +310,14 @@ export class Encoder {
       try {
         const readback = loan.readback(device, bytes, label);
         const commands = device.gpu.createCommandEncoder({ label });
-        const recorder = new Recorder(device, pipelines, loan, job.choice.core, job.rows, plan.quads, this.#uploadRows(loan, job), loan.upload(job.tolerance));
+        const recorder = new Recorder(device, pipelines, loan, {
+          architecture: this.#sae.architecture,
+          core: job.choice.core,
+          rows: job.rows,
+          quads: plan.quads,
+          x: this.#uploadRows(loan, job),
+          tolerance: loan.upload(job.tolerance),
+        });
         const use = record(recorder, commands, readback, loan);
         readback.submit(commands);
         return { readback, use };

@@ -12,6 +12,7 @@
  *
  * Scratch belongs to the loan: a block's is used again by the next, whose commands run later.
  */
+import type { Architecture } from '../engine/sae.js';
 import type { Loan } from './buffers.js';
 import { ceilTo, fold, ROW_TILE, RUN, SEGMENT, scanLevels } from './decide.js';
 import { type Core, TILE_ROWS } from './decide/kernels.js';
@@ -22,12 +23,26 @@ import type { EncodeWeights } from './weights.js';
 /** Words of `head` around the rows: near ties, the lowest row that is not finite; the end of the last row, entries of the pool. */
 const HEAD = 2;
 const TAIL = 2;
+/** As kernels/parts/params.wgsl has them. */
+const Flag = { GATED: 1, RANKED: 2, BARE: 4 } as const;
 export const NO_ROW = 0xffffffff;
 
 /** What a block's kernels leave behind. */
 export interface Recorded {
   readonly head: GPUBuffer;
   readonly entries: GPUBuffer;
+}
+
+export interface RecordedRows {
+  readonly architecture: Architecture;
+  readonly core: Core;
+  readonly rows: number;
+  /** d_in in vec4. */
+  readonly quads: number;
+  /** [rows up to ROW_TILE, 4 * quads] */
+  readonly x: GPUBuffer;
+  /** [rows] tol_r */
+  readonly tolerance: GPUBuffer;
 }
 
 export class Recorder {
@@ -39,10 +54,10 @@ export class Recorder {
   readonly #core: Core;
   readonly #x: GPUBuffer;
   readonly #tolerance: GPUBuffer;
+  readonly #flags: number;
   #z: GPUBuffer | null = null;
 
-  /** @param tolerance [rows]; any buffer where nothing is compared with a threshold */
-  constructor(device: Device, pipelines: EncodePipelines, loan: Loan, core: Core, rows: number, quads: number, x: GPUBuffer, tolerance: GPUBuffer) {
+  constructor(device: Device, pipelines: EncodePipelines, loan: Loan, { architecture, core, rows, quads, x, tolerance }: RecordedRows) {
     this.#device = device;
     this.#pipelines = pipelines;
     this.#loan = loan;
@@ -51,26 +66,27 @@ export class Recorder {
     this.#quads = quads;
     this.#x = x;
     this.#tolerance = tolerance;
+    this.#flags = architecture === 'gated' ? Flag.GATED : architecture === 'topk' ? Flag.RANKED : 0;
   }
 
-  /** [rows up to ROW_TILE, width]: x @ W for the first columns of a block, `pipeline` instead of the SAE's own. */
-  product(pass: GPUComputePassEncoder, block: EncodeWeights, width: number, pipeline: GPUComputePipeline = this.#pipelines(this.#core)): GPUBuffer {
+  /** [rows up to ROW_TILE, width]: x @ W for the first columns of a block. @param bare without b */
+  product(pass: GPUComputePassEncoder, block: EncodeWeights, width: number, bare = false): GPUBuffer {
     const bytes = ceilTo(this.#rows, ROW_TILE) * width * 4;
     // The first block is the widest.
     if (this.#z === null || this.#z.size < bytes) this.#z = this.#loan.storage(bytes);
     const z = this.#z;
-    const params = this.#params(block, { n: width, width });
+    const params = this.#params(block, { n: width, width, flags: bare ? Flag.BARE : 0 });
     const tiles = width / SEGMENT;
     const down = Math.ceil(this.#rows / (this.#core === 'tiled' ? TILE_ROWS : ROW_TILE));
     const grid = { registers: [tiles, down], tiled: [down, tiles], row: [tiles, 1] } as const;
-    dispatch(this.#device.gpu, pass, pipeline, [params, this.#x, block.w, block.columns, z], grid[this.#core]);
+    dispatch(this.#device.gpu, pass, this.#pipelines(this.#core), [params, this.#x, block.w, block.columns, z], grid[this.#core]);
     return z;
   }
 
   /** Dense: what is above its threshold and its row's edge, in CSR order. */
   threshold(pass: GPUComputePassEncoder, block: EncodeWeights, edges: GPUBuffer, capacity: number): Recorded {
     const { stride } = block;
-    const z = this.product(pass, block, stride);
+    const z = this.product(pass, block, stride, (this.#flags & Flag.GATED) !== 0);
     const { head, entries } = this.#results(capacity);
     const segments = this.#rows * (stride / SEGMENT);
     const { levels, length } = scanLevels(segments);
@@ -127,9 +143,9 @@ export class Recorder {
     return { head: this.#loan.upload(head), entries: this.#loan.storage(Math.max(8, capacity * 8)) };
   }
 
-  #params({ n, stride, first }: EncodeWeights, more: { n?: number; keep?: number; begin?: number; width?: number; places?: number }): GPUBuffer {
+  #params({ n, stride, first }: EncodeWeights, more: { n?: number; keep?: number; begin?: number; width?: number; places?: number; flags?: number }): GPUBuffer {
     const { keep = 0, begin = 0, width = 0, places = 0 } = more;
-    return this.#loan.uniform([this.#rows, Math.min(n, more.n ?? n), stride, first, keep, this.#quads, begin, width, places]);
+    return this.#loan.uniform([this.#rows, Math.min(n, more.n ?? n), stride, first, keep, this.#quads, begin, width, places, more.flags ?? this.#flags]);
   }
 
   #scan(pass: GPUComputePassEncoder, sums: GPUBuffer, levels: readonly { readonly begin: number; readonly count: number }[]): void {

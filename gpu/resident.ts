@@ -7,7 +7,7 @@ import type { TieTolerance } from '../engine/ties.js';
 import { decide, type Plan } from './decide.js';
 import { Decoder } from './decoder.js';
 import { chooseKernels, FEW_ROWS, type ForcedChoice } from './decide/kernels.js';
-import { encodePipelines, product } from './dispatch.js';
+import { encodePipelines } from './dispatch.js';
 import { Encoder, rankedEntries } from './encoder.js';
 import type { Generation } from './manager.js';
 import { type WeightOptions, Weights } from './weights.js';
@@ -56,7 +56,6 @@ export async function makeResident(generation: Generation, sae: Sae, options: Re
         weights: weights.encode,
         tolerance: options.tolerance ?? weights.tolerance,
         choose,
-        preactivations: (core) => product(pipelines, core, storage, false),
         sample: forced?.slice,
       },
       sae,

@@ -14,7 +14,7 @@
 //              together, features ascending, and segments in no order: gather.wgsl
 //              brings them into it. Entries past `keep` are dropped, and counted.
 //
-// Kept is what is above its column's threshold (override RANKED: whatever that is) and above
+// Kept is what is above its column's threshold (RANKED: whatever that is) and above
 // its row's edge, both strictly, by keys. Ties are counted against the threshold.
 //
 // grid             (ceil(rows / 64), (stride - begin) / 128)
@@ -33,8 +33,6 @@
 @group(0) @binding(7) var<storage, read_write> sums: array<u32>;
 @group(0) @binding(8) var<storage, read_write> pool: array<vec2u>;
 
-override RANKED = false;
-
 // Which columns of the tile are kept, 4 words a row; WGSL begins with zeros.
 var<workgroup> marks: array<atomic<u32>, 256>;
 var<workgroup> places: array<u32, 64>;
@@ -42,7 +40,7 @@ var<private> ties: u32;
 
 // A quad of z (the bare product of a gated SAE) from the bare product.
 fn biased(product: vec4f, c: mat4x4f) -> vec4f {
-  return select(product + vec4f(c[0].x, c[1].x, c[2].x, c[3].x), product, GATED);
+  return select(product + vec4f(c[0].x, c[1].x, c[2].x, c[3].x), product, flagged(GATED));
 }
 
 fn columns_of(quad: u32) -> mat4x4f {
@@ -59,7 +57,7 @@ fn kept(z: f32, c: vec4f, column: u32, near: f32, edge: u32, row: u32) -> u32 {
     atomicMin(&head[1], row);
   }
   ties += select(0u, 1u, abs(decision - c.y) < near);
-  let bar = select(max(edge, key_of(bitcast<u32>(c.y))), edge, RANKED);
+  let bar = select(max(edge, key_of(bitcast<u32>(c.y))), edge, flagged(RANKED));
   return select(0u, 1u, key_of(bitcast<u32>(decision)) > bar);
 }
 

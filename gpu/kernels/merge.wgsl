@@ -39,6 +39,7 @@ fn feature_at(row: u32, i: u32) -> u32 {
 fn merge(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
   let row = group.y * groups.x + group.x;
   if (row < p.rows) {
-    rank(row, best_head[2u + row] + starts[3u + row] - starts[2u + row], thread);
+    // All of them were above the row's edge when they were kept; the last of the best is its edge now.
+    rank(row, best_head[2u + row] + starts[3u + row] - starts[2u + row], 0u, thread);
   }
 }

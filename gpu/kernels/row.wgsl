@@ -13,8 +13,6 @@
 @group(0) @binding(3) var<storage, read> columns: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> z: array<vec4f>;
 
-override BARE = false;
-
 @compute @workgroup_size(32)
 fn row(@builtin(global_invocation_id) id: vec3u) {
   let stride = p.stride / 4u;
@@ -61,7 +59,7 @@ fn row(@builtin(global_invocation_id) id: vec3u) {
     a3 += x3.w * w3;
   }
   let c = column * 4u;
-  let bias = select(vec4f(columns[c].x, columns[c + 1u].x, columns[c + 2u].x, columns[c + 3u].x), vec4f(), BARE);
+  let bias = select(vec4f(columns[c].x, columns[c + 1u].x, columns[c + 2u].x, columns[c + 3u].x), vec4f(), flagged(BARE));
   z[column] = a0 + bias;
   if (p.rows > 1u) {
     z[width + column] = a1 + bias;

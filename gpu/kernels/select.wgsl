@@ -31,6 +31,6 @@ fn feature_at(row: u32, i: u32) -> u32 {
 fn select_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) thread: u32) {
   let row = group.y * groups.x + group.x;
   if (row < p.rows) {
-    rank(row, p.n, thread);
+    rank(row, p.n, edges[row], thread);
   }
 }

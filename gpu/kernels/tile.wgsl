@@ -17,12 +17,9 @@
 @group(0) @binding(3) var<storage, read> columns: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> z: array<vec4f>;
 
-// The bare product.
-override BARE = false;
-
 fn bias_of(quad: u32) -> vec4f {
   let c = quad * 4u;
-  return select(vec4f(columns[c].x, columns[c + 1u].x, columns[c + 2u].x, columns[c + 3u].x), vec4f(), BARE);
+  return select(vec4f(columns[c].x, columns[c + 1u].x, columns[c + 2u].x, columns[c + 3u].x), vec4f(), flagged(BARE));
 }
 
 @compute @workgroup_size(128)

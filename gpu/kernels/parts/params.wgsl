@@ -18,10 +18,21 @@ struct Params {
   width: u32,
   // Where the segments' places in the pool begin in `sums`.
   places: u32,
+  // GATED, RANKED, BARE.
+  flags: u32,
 }
 
-// Override: the SAE is gated, and z is the bare product x.w.
-override GATED = false;
+// The SAE is gated, and z is the bare product x.w.
+const GATED = 1u;
+// Thresholds do not count (topk).
+const RANKED = 2u;
+// A product is wanted without b.
+const BARE = 4u;
+
+// Flags are in the uniform and not overrides, so that a device compiles each kernel once.
+fn flagged(flag: u32) -> bool {
+  return (p.flags & flag) != 0u;
+}
 
 fn finite(value: f32) -> bool {
   // On the bits: WGSL lets a compiler assume that floats are finite.
@@ -38,10 +49,10 @@ fn key_of(bits: u32) -> u32 {
 
 // The activation, should it fire.
 fn magnitude(z: f32, c: vec4f) -> f32 {
-  return select(z, z * c.w + c.z, GATED);
+  return select(z, z * c.w + c.z, flagged(GATED));
 }
 
 // What is compared: z, or for a gated SAE the smaller of gate and magnitude.
 fn decisive(z: f32, c: vec4f) -> f32 {
-  return select(z, min(z + c.x, z * c.w + c.z), GATED);
+  return select(z, min(z + c.x, z * c.w + c.z), flagged(GATED));
 }

@@ -1,5 +1,5 @@
 // Included by select.wgsl and merge.wgsl, which say what a row's items are: the `keep`
-// largest of them above the row's edge, exactly, in their order.
+// largest of them above an edge, exactly, in their order.
 //
 // Radix selection: 4 passes of 8 bits over keys (key_of). A pass counts the next digit of
 // the keys that agree with the digits found so far; walking the bins from the top finds
@@ -19,11 +19,10 @@ var<workgroup> found: array<vec2u, 256>;
 var<workgroup> shared_kth: u32;
 var<workgroup> shared_need: u32;
 
-// Writes the row's entries, how many there are to head[2 + row], and what the edge has
-// become: where `keep` were found, nothing that is not above the last of them can be among
-// them any more, if it comes after them.
-fn rank(row: u32, n: u32, thread: u32) {
-  let edge = edges[row];
+// Of the first n items those above `edge`. Writes the row's entries, how many there are to
+// head[2 + row], and what the row's edge has become: where `keep` were found, nothing that is
+// not above the last of them can be among them any more, if it comes after them.
+fn rank(row: u32, n: u32, edge: u32, thread: u32) {
 
   // The keep-th largest key above the edge, digit by digit; 0 when there are fewer.
   var kth = 0u;
@@ -88,7 +87,7 @@ fn rank(row: u32, n: u32, thread: u32) {
   }
   if (thread == THREADS - 1u) {
     atomicStore(&head[2u + row], before.x + above + min(before.y + equal, need));
-    edges[row] = bar;
+    edges[row] = max(edges[row], kth);
   }
   var ties = before.y;
   var to = row * p.keep + before.x + min(ties, need);

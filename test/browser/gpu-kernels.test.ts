@@ -1,0 +1,12 @@
+/** Every choice of WGSL kernels in Chromium: compiled by Tint, run by SwiftShader or a real GPU. */
+import { createWebGpuBackend, type WebGpuBackend } from '../../gpu/backend.js';
+import { kernelSuite } from '../shared/gpu-kernels-suite.js';
+
+describe('WGSL kernels in the browser', () => {
+  let backend: WebGpuBackend;
+  before(async () => {
+    backend = await createWebGpuBackend();
+  });
+  after(() => backend?.dispose());
+  for (const { name, run } of kernelSuite) it(name, () => run(backend));
+});
