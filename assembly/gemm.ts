@@ -4,14 +4,19 @@
  *
  * The order of summation of every z is fixed: bias first, then d = 0, 1, 2, ...
  * one product at a time, each multiplied and added with its own rounding (but see
- * `madd`). It
- * does not depend on the number of rows, on a row's place in its quad or on the
+ * `madd`). It does not depend on the number of rows, on a row's place in its quad or on the
  * blocking of d, so a row's result is bit-identical in every batch.
  *
  * Register tile: 4 rows x 8 features, 8 accumulators, 2 vectors of weights and 1
  * of a splatted input, which is what 16 SIMD registers hold. Input dimensions go
  * in blocks of KC, so that a panel's share (8 KiB) stays in the first-level cache
- * while all quads of the chunk pass over it.
+ * while all quads of the chunk pass over it. Taking several dimensions a turn was
+ * measured and is slower: the compilers then spill accumulators.
+ *
+ * The tile comes in two forms that differ in how a quad's four inputs are read, and
+ * in no bit of the result: `dense` splats each from memory (4 loads), `denseShuffled`
+ * loads the four at once and splats in registers (1 load, 4 shuffles). The second is
+ * for engines that check the bounds of every load; engine/wasm/loader.ts chooses.
  */
 
 /**
@@ -35,6 +40,16 @@
  * @param z [quads * 4] rows of panels * 8 f32, `stride` bytes from row to row
  */
 export function dense(x: usize, quads: u32, w: usize, panels: u32, d_in: u32, bias: usize, z: usize, stride: usize): void {
+  tiles(false, x, quads, w, panels, d_in, bias, z, stride);
+}
+
+/** The same numbers with fewer loads and more shuffles. */
+export function denseShuffled(x: usize, quads: u32, w: usize, panels: u32, d_in: u32, bias: usize, z: usize, stride: usize): void {
+  tiles(true, x, quads, w, panels, d_in, bias, z, stride);
+}
+
+// @ts-ignore: decorator
+@inline function tiles(shuffled: bool, x: usize, quads: u32, w: usize, panels: u32, d_in: u32, bias: usize, z: usize, stride: usize): void {
   for (let from: u32 = 0; from < d_in; from += KC) {
     const depth = min(KC, d_in - from);
     for (let p: u32 = 0; p < panels; p++) {
@@ -42,8 +57,10 @@ export function dense(x: usize, quads: u32, w: usize, panels: u32, d_in: u32, bi
       for (let q: u32 = 0; q < quads; q++) {
         const quad = x + ((<usize>q * d_in + from) << 4);
         const to = z + <usize>(q << 2) * stride + (<usize>p << 5);
-        if (from == 0) tile(quad, panel, depth, bias + (<usize>p << 5), 0, to, stride);
-        else tile(quad, panel, depth, to, stride, to, stride);
+        const start = from == 0 ? bias + (<usize>p << 5) : to;
+        const skip = from == 0 ? 0 : stride;
+        if (shuffled) tileShuffled(quad, panel, depth, start, skip, to, stride);
+        else tileSplat(quad, panel, depth, start, skip, to, stride);
       }
     }
   }
@@ -51,7 +68,8 @@ export function dense(x: usize, quads: u32, w: usize, panels: u32, d_in: u32, bi
 
 /**
  * The same for a chunk of one row, where the weights are read once and reading
- * them is what takes the time: 4 panels (32 features) at once, 8 accumulators.
+ * them is what takes the time: 4 panels (32 features) at once, 8 accumulators, and
+ * two dimensions a turn so that loads stay ahead of the sums.
  *
  * @param x [d_in][4] f32, a packed quad of which the first row counts
  * @param z one row of panels * 8 f32
@@ -93,7 +111,9 @@ function strip(x: usize, w: usize, size: usize, bias: usize, z: usize): void {
   let w1 = w + size;
   let w2 = w1 + size;
   let w3 = w2 + size;
-  for (const end = w1; w < end; w += 32, w1 += 32, w2 += 32, w3 += 32, x += 16) {
+  const end = w1;
+  // One dimension first where they are odd.
+  if (size & 32) {
     const value = v128.load32_splat(x);
     z00 = madd(value, v128.load(w), z00);
     z01 = madd(value, v128.load(w, 16), z01);
@@ -103,6 +123,31 @@ function strip(x: usize, w: usize, size: usize, bias: usize, z: usize): void {
     z21 = madd(value, v128.load(w2, 16), z21);
     z30 = madd(value, v128.load(w3), z30);
     z31 = madd(value, v128.load(w3, 16), z31);
+    w += 32;
+    w1 += 32;
+    w2 += 32;
+    w3 += 32;
+    x += 16;
+  }
+  for (; w < end; w += 64, w1 += 64, w2 += 64, w3 += 64, x += 32) {
+    const value = v128.load32_splat(x);
+    z00 = madd(value, v128.load(w), z00);
+    z01 = madd(value, v128.load(w, 16), z01);
+    z10 = madd(value, v128.load(w1), z10);
+    z11 = madd(value, v128.load(w1, 16), z11);
+    z20 = madd(value, v128.load(w2), z20);
+    z21 = madd(value, v128.load(w2, 16), z21);
+    z30 = madd(value, v128.load(w3), z30);
+    z31 = madd(value, v128.load(w3, 16), z31);
+    const next = v128.load32_splat(x, 16);
+    z00 = madd(next, v128.load(w, 32), z00);
+    z01 = madd(next, v128.load(w, 48), z01);
+    z10 = madd(next, v128.load(w1, 32), z10);
+    z11 = madd(next, v128.load(w1, 48), z11);
+    z20 = madd(next, v128.load(w2, 32), z20);
+    z21 = madd(next, v128.load(w2, 48), z21);
+    z30 = madd(next, v128.load(w3, 32), z30);
+    z31 = madd(next, v128.load(w3, 48), z31);
   }
   v128.store(z, z00);
   v128.store(z, z01, 16);
@@ -114,8 +159,17 @@ function strip(x: usize, w: usize, size: usize, bias: usize, z: usize): void {
   v128.store(z, z31, 112);
 }
 
+function tileSplat(x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usize, stride: usize): void {
+  tile(false, x, w, depth, start, skip, to, stride);
+}
+
+function tileShuffled(x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usize, stride: usize): void {
+  tile(true, x, w, depth, start, skip, to, stride);
+}
+
 /** One register tile: `to` = `start` + the products of `depth` dimensions. `skip` and `stride` are bytes from row to row. */
-function tile(x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usize, stride: usize): void {
+// @ts-ignore: decorator
+@inline function tile(shuffled: bool, x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usize, stride: usize): void {
   let from = start;
   let z00 = v128.load(from);
   let z01 = v128.load(from, 16);
@@ -133,16 +187,17 @@ function tile(x: usize, w: usize, depth: u32, start: usize, skip: usize, to: usi
   while (w < end) {
     const w0 = v128.load(w);
     const w1 = v128.load(w, 16);
-    const x0 = v128.load32_splat(x);
+    const four = shuffled ? v128.load(x) : w0;
+    const x0 = shuffled ? v128.shuffle<f32>(four, four, 0, 0, 0, 0) : v128.load32_splat(x);
     z00 = madd(x0, w0, z00);
     z01 = madd(x0, w1, z01);
-    const x1 = v128.load32_splat(x, 4);
+    const x1 = shuffled ? v128.shuffle<f32>(four, four, 1, 1, 1, 1) : v128.load32_splat(x, 4);
     z10 = madd(x1, w0, z10);
     z11 = madd(x1, w1, z11);
-    const x2 = v128.load32_splat(x, 8);
+    const x2 = shuffled ? v128.shuffle<f32>(four, four, 2, 2, 2, 2) : v128.load32_splat(x, 8);
     z20 = madd(x2, w0, z20);
     z21 = madd(x2, w1, z21);
-    const x3 = v128.load32_splat(x, 12);
+    const x3 = shuffled ? v128.shuffle<f32>(four, four, 3, 3, 3, 3) : v128.load32_splat(x, 12);
     z30 = madd(x3, w0, z30);
     z31 = madd(x3, w1, z31);
     w += 32;

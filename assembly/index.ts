@@ -4,7 +4,7 @@
  */
 export { alloc, mark, reset } from './memory';
 export { packRows, packWeights } from './pack';
-export { dense, denseRow } from './gemm';
+export { dense, denseRow, denseShuffled } from './gemm';
 export { compact, compactGated } from './compact';
 export { collect, finish } from './select';
 export { decode } from './decode';

@@ -8,11 +8,21 @@
  * [rows, d_sae] matrix never exists. One chunk is one synchronous step that
  * leaves nothing behind but its entries, so chunks of different calls may
  * follow each other in any order.
+ *
+ * The order of summation, which every other way of computing a z (screening, blocks of
+ * latents, other runtimes) has to keep for its codes to be the same bit for bit:
+ *
+ *   z = bias; for d = 0, 1, ..., d_in - 1: z = fl(z + fl(x[d] * W_enc[d, i]))
+ *
+ * in f32, each product and each sum rounded to nearest even; for gated the bias is 0
+ * and p = z, then z_gate = fl(p + b_gate), z = fl(fl(p * exp(r_mag)) + b_enc) with exp(r_mag)
+ * rounded to f32. The weights of an SAE that rescales are W_enc and b_enc times the decoder
+ * norms, rounded to f32 once, when they are packed. The relaxed module may leave out the inner rounding.
  */
 import { NumericError } from '../errors.js';
 import type { Architecture } from '../sae.js';
 import { CodesBuilder, type OwnedCodes } from './codes-builder.js';
-import { Kernels, type Pointer } from './loader.js';
+import { CHECKS_BOUNDS, Kernels, type Pointer } from './loader.js';
 import { Pace } from './pace.js';
 
 /** What encoding needs of an SAE: plain data, which a worker can be sent. */
@@ -41,6 +51,8 @@ export const CHUNK = 128;
 /** Features per block: chunk x block pre-activations (64 KiB) stay in the second-level cache. */
 export const BLOCK = 128;
 const PANEL = 8;
+/** Which form of the dense product: the numbers are the same. */
+const DENSE = CHECKS_BOUNDS ? 'denseShuffled' : 'dense';
 const RECORD_BYTES = 32;
 const TIES_WORD = 3;
 const FLAGS_WORD = 4;
@@ -226,7 +238,7 @@ export class Encoder {
     const bias = this.#bias + begin * 4;
     const { call } = this.#kernels;
     if (rows === 1) call.denseRow(packed, w, columns / PANEL, this.#d_in, bias, tile);
-    else call.dense(packed, Math.ceil(rows / 4), w, columns / PANEL, this.#d_in, bias, tile, BLOCK * 4);
+    else call[DENSE](packed, Math.ceil(rows / 4), w, columns / PANEL, this.#d_in, bias, tile, BLOCK * 4);
     return { begin, columns };
   }
 
