@@ -101,7 +101,7 @@ export class SaeFeatureCard extends PackElement<FeatureCard> {
   }
 
   protected override get subject(): string {
-    return this.feature === null ? 'feature' : `feature ${this.feature}`;
+    return this.feature === null || Number.isNaN(this.feature) ? 'the feature' : `feature ${this.feature}`;
   }
 
   protected override requestKey(): number | null {

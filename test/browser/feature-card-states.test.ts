@@ -164,6 +164,7 @@ describe('<sae-feature-card>: states', () => {
     element.src = 'pack/';
     await settled(element);
     assert.isTrue(element.matches(':state(empty)'), 'a pack without a feature');
+    assert.equal(textOf(element, '[part=empty]'), 'Nothing to show: the element needs a feature.');
   });
 
   it('asks for nothing far from the viewport, until it comes near', async () => {

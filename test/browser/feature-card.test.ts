@@ -32,11 +32,11 @@ describe('<sae-feature-card>', () => {
 
     it('gives the density with its interval, in figures and on the ruler', async () => {
       const element = await mountCard({ data: live });
-      assert.include(textOf(element, '.density'), '0.048');
-      assert.include(textOf(element, '.density'), '95 %: 0.047 – 0.048');
+      assert.include(textOf(element, '.density'), '0.0478');
+      assert.include(textOf(element, '.density'), '95 %: 0.0471 – 0.0484');
       assert.include(textOf(element, '.density'), '19 419 of 406 395 tokens, 1 in 21');
       const ruler = find(element, '.ruler') as HTMLElement;
-      assert.match(ruler.getAttribute('aria-label') ?? '', /95 % interval 0\.047 to 0\.048/);
+      assert.match(ruler.getAttribute('aria-label') ?? '', /95 % interval 0\.0471 to 0\.0484/);
       const point = Number.parseFloat(ruler.querySelector('.point')?.getAttribute('cx') ?? '');
       assert.closeTo(point, 100 * (1 + Math.log10(live.density) / 6), 0.01);
     });
