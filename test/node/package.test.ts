@@ -1,4 +1,4 @@
-/** What `npm pack` puts into the package is what package.json promises, from a clone that was never built too. */
+/** What `npm run package` puts into the package is what package.json promises. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -18,8 +18,8 @@ test('every entry point is built, and its types have a source', () => {
   }
 });
 
-test('packing builds, with types: `npm start` alone leaves none', () => {
-  assert.match(manifest.scripts.prepack ?? '', /npm run (--silent )?build$/);
+test('packing builds first, with types: `npm start` alone leaves none', () => {
+  assert.match(manifest.scripts.package ?? '', /npm run (--silent )?build && npm pack$/);
   assert.match(manifest.scripts.build ?? '', /--types/);
 });
 
