@@ -207,8 +207,10 @@ describe('<sae-pack-view>', () => {
     const { neighbours } = await pack.card(7);
     const next = neighbours[0]?.feature as number;
     const link = await until('the neighbour', () => [...inside(card(element)).querySelectorAll<HTMLElement>('button, a')].find((one) => new RegExp(`^(Feature )?${next}\\b`).test(one.textContent?.trim() ?? '')));
+    link.focus();
     link.click();
     await cardOf(element, next);
+    assert.isTrue(inside(card(element)).activeElement?.matches('[part~=title]'), 'the button stands for another feature now');
     assert.equal(table(element).selected, next);
     histogram(element).dispatchEvent(new SaeSelectEvent({ feature: 33, source: 'stranger' }));
     await cardOf(element, 33);
