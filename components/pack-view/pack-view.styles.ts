@@ -16,7 +16,6 @@ export const styles = css`
     min-inline-size: 0;
   }
   /* What is said here is English with numbers, whatever way the page runs. */
-  .title,
   .lead,
   dd,
   .count,
