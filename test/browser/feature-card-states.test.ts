@@ -148,7 +148,7 @@ describe('<sae-feature-card>: states', () => {
     await until('the error', () => find(element, '[role=alert]'));
     assert.include(textOf(element, '[role=alert]'), 'This pack has the features 0 to 39.');
     element.setAttribute('feature', 'many');
-    await until('the other error', () => textOf(element, '[role=alert]').includes('NaN'));
+    await until('the other error', () => textOf(element, '[role=alert]').includes('the index of a feature is a number'));
   });
 
   it('a pack that is not there is an error with its address', async () => {
