@@ -34,6 +34,8 @@ const withoutNode = {
 
 const typescript = () => esbuild({ target: 'es2022', tsconfig: 'tsconfig.json', sourceMap: true });
 const plugins = [withoutNode, assets, typescript(), nodeResolve({ exportConditions: ['browser'], browser: true })];
+/** Travels with the file when it is copied alone; terser keeps comments that begin so. */
+const LICENCES = '/*! saekit, MIT. Contains Lit (BSD-3-Clause), hyparquet and fflate (MIT), d3-array (ISC); their licences are in NOTICE. */';
 /** Dependencies stay imports in the module builds: the user's bundler or Node finds them. */
 const external = (id) => !id.startsWith('.') && !id.startsWith('/') && !id.startsWith('\0');
 
@@ -52,7 +54,7 @@ export default [
   {
     input: 'components/saekit.ts',
     plugins,
-    output: { file: `${dist}/saekit.js`, format: 'es', sourcemap: true, inlineDynamicImports: true, plugins: [terser({ module: true })] },
+    output: { file: `${dist}/saekit.js`, format: 'es', sourcemap: true, inlineDynamicImports: true, banner: LICENCES, plugins: [terser({ module: true })] },
   },
   {
     input: { engine: 'plugins/index.ts' },

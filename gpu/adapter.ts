@@ -46,6 +46,9 @@ export function detectRuntime(): RuntimeInfo {
   return { runtime: 'browser', description: navigator?.userAgent ?? 'unknown' };
 }
 
+/** In a sentence: what a browser calls itself is a line of its forebears' names. */
+const named = (runtime: RuntimeInfo['runtime'], description: string): string => (runtime === 'browser' ? 'This browser' : description);
+
 const DRIVER = 'Install the driver of the GPU (on Linux its Vulkan driver)';
 
 /** What to do in a runtime that lacks WebGPU itself, or an adapter. */
@@ -74,7 +77,7 @@ export async function findGpu(): Promise<GPU> {
   const built = navigator?.gpu as GPU | undefined;
   if (built) return built;
   const { runtime, description } = detectRuntime();
-  if (runtime !== 'node') throw new BackendError(`${description} has no WebGPU`, { hint: remedy(runtime, 'webgpu') });
+  if (runtime !== 'node') throw new BackendError(`${named(runtime, description)} has no WebGPU`, { hint: remedy(runtime, 'webgpu') });
   dawn ??= startDawn().catch((cause: unknown) => {
     dawn = undefined;
     throw new BackendError('Node has no WebGPU of its own, and the npm package `webgpu` cannot be loaded', { hint: remedy('node', 'webgpu'), cause });
@@ -101,9 +104,9 @@ export async function findAdapter(choice: AdapterChoice = {}): Promise<GPUAdapte
   try {
     adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   } catch (cause) {
-    throw new BackendError(`${description}: WebGPU gave no adapter`, { hint: remedy(runtime, 'adapter'), cause });
+    throw new BackendError(`${named(runtime, description)}: WebGPU gave no adapter`, { hint: remedy(runtime, 'adapter'), cause });
   }
-  if (adapter === null) throw new BackendError(`${description}: WebGPU is there, but it finds no adapter (no GPU, or no driver for it)`, { hint: remedy(runtime, 'adapter') });
+  if (adapter === null) throw new BackendError(`${named(runtime, description)}: WebGPU is there, but it finds no adapter (no GPU, or no driver for it)`, { hint: remedy(runtime, 'adapter') });
   return adapter;
 }
 

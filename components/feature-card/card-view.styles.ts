@@ -261,7 +261,7 @@ export const styles = css`
     font-size: 0.9em;
   }
   .strip {
-    overflow: auto hidden;
+    overflow: hidden;
     scrollbar-width: none;
     white-space: pre;
     font-family: var(--_mono);
@@ -269,13 +269,24 @@ export const styles = css`
     line-height: 1.9;
     mask-image: linear-gradient(90deg, transparent, #000 1.2rem, #000 calc(100% - 1.2rem), transparent);
   }
+  /* Browsers put what scrolls among the tab stops; here the token that has the focus scrolls its row. */
+  @media screen {
+    .row:hover .strip {
+      overflow-x: auto;
+    }
+  }
+  @media (pointer: coarse) {
+    .strip {
+      overflow-x: auto;
+    }
+  }
   .strip::before,
   .strip::after {
     content: '';
     display: inline-block;
     inline-size: 60%;
   }
-  .wrap .strip {
+  .wrap .row .strip {
     overflow: visible;
     white-space: pre-wrap;
     overflow-wrap: anywhere;
@@ -409,7 +420,7 @@ export const styles = css`
     }
   }
   @media print {
-    .strip {
+    .row .strip {
       overflow: visible;
       white-space: pre-wrap;
       mask: none;

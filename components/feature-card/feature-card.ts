@@ -90,7 +90,8 @@ export class SaeFeatureCard extends PackElement<FeatureCard> {
   /** The feature that was asked for from outside, and the one that a reader went on to. */
   #home: number | null = null;
   #visited: number | null = null;
-  #focusTitle = false;
+  /** The feature whose title gets the focus when it comes, because a person went there from this card. */
+  #going: number | null = null;
 
   constructor() {
     super();
@@ -101,7 +102,7 @@ export class SaeFeatureCard extends PackElement<FeatureCard> {
   }
 
   protected override get subject(): string {
-    return this.feature === null ? 'feature' : `feature ${this.feature}`;
+    return this.feature === null || Number.isNaN(this.feature) ? 'the feature' : `feature ${this.feature}`;
   }
 
   protected override requestKey(): number | null {
@@ -129,19 +130,21 @@ export class SaeFeatureCard extends PackElement<FeatureCard> {
   }
 
   protected override updated(changed: PropertyValues): void {
-    if (!changed.has('content') || this.content === null || !this.#focusTitle) return;
-    this.#focusTitle = false;
-    this.renderRoot.querySelector<HTMLElement>('.title')?.focus({ preventScroll: true });
+    if (!changed.has('content') || this.content === null || this.#going === null) return;
+    // Where the page took the selection over, the focus may have gone elsewhere, and so may the card.
+    const wanted = this.content.feature === this.#going && (this.#visited === this.#going || (this.shadowRoot?.activeElement ?? null) !== null);
+    this.#going = null;
+    if (wanted) this.renderRoot.querySelector<HTMLElement>('.title')?.focus({ preventScroll: true });
   }
 
   /** A reader goes on to another feature; who listens may take that over. */
   readonly #go = (feature: number, source: 'neighbour' | 'card'): void => {
     const event = new SaeSelectEvent({ feature, source, pack: this.openPack ?? this.pack });
+    // The button that was pressed goes away with its card, or stands for another feature then.
+    this.#going = feature;
     if (!this.dispatchEvent(event) || (this.pack ?? this.src) === null || this.feature === feature) return;
     this.#home ??= this.content?.feature ?? null;
     this.#visited = feature;
-    // The button that was pressed goes away with its card.
-    this.#focusTitle = true;
     this.feature = feature;
   };
 

@@ -1,7 +1,7 @@
 /** The head of a card: which feature it is, of what, and how often it fires. */
 import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
 import { CLASS_EDGES, FEATURE_CLASSES, type FeatureCard } from '../../engine/pack/schema.js';
-import { formatCount, formatDensity, formatPower } from '../internal/format.js';
+import { formatCount, formatDensities, formatDensity, formatPower } from '../internal/format.js';
 import type { CardViewOptions } from './card-view.js';
 import { densitySentence, oneIn } from './words.js';
 
@@ -21,11 +21,12 @@ export function headerTemplate(card: FeatureCard, level: number, home: number | 
 export function densityTemplate(card: FeatureCard): TemplateResult {
   const { count, tokens, density, density_low, density_high } = card;
   const often = oneIn(density);
+  const [low, value, high] = formatDensities(density_low, density, density_high);
   return html`
     <section class="density ${card.class}" part="density" role="group" aria-label="Density">
-      <p><span class="label">density</span> <span class="large">${count === 0 ? html`&lt; ${formatDensity(density_high)}` : formatDensity(density)}</span></p>
+      <p><span class="label">density</span> <span class="large">${count === 0 ? html`&lt; ${formatDensity(density_high)}` : value}</span></p>
       ${rulerTemplate(card)}
-      ${count === 0 ? nothing : html`<p class="aside">95 %: ${formatDensity(density_low)} – ${formatDensity(density_high)}</p>`}
+      ${count === 0 ? nothing : html`<p class="aside">95 %: ${low} – ${high}</p>`}
       <p class="aside">${count === 0 ? `at 95 %: never fired on ${formatCount(tokens)} tokens` : `${formatCount(count)} of ${formatCount(tokens)} tokens`}${often === null ? nothing : `, ${often}`}</p>
     </section>
   `;

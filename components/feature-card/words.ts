@@ -1,6 +1,6 @@
 /** What is said of a feature in words: shared by the element, its labels, and its static form. */
 import type { FeatureCard } from '../../engine/pack/schema.js';
-import { formatCount, formatDensity, formatNumber } from '../internal/format.js';
+import { formatCount, formatDensities, formatDensity, formatNumber } from '../internal/format.js';
 
 export interface Fact {
   readonly name: string;
@@ -27,9 +27,9 @@ export function oneIn(density: number): string | null {
 
 /** The density, with its interval. */
 export function densitySentence({ count, tokens, density, density_low, density_high }: FeatureCard): string {
-  return count === 0
-    ? `No firing in ${formatCount(tokens)} tokens: density below ${formatDensity(density_high)} at 95 %`
-    : `Density ${formatDensity(density)}, 95 % interval ${formatDensity(density_low)} to ${formatDensity(density_high)}, ${formatCount(count)} of ${formatCount(tokens)} tokens`;
+  if (count === 0) return `No firing in ${formatCount(tokens)} tokens: density below ${formatDensity(density_high)} at 95 %`;
+  const [low, value, high] = formatDensities(density_low, density, density_high);
+  return `Density ${value}, 95 % interval ${low} to ${high}, ${formatCount(count)} of ${formatCount(tokens)} tokens`;
 }
 
 /** The distribution in a sentence. */

@@ -3,6 +3,8 @@ import { FEATURE_CLASSES } from '../../engine/pack/schema.js';
 import type { PackSummary } from '../../engine/pack/reader.js';
 
 export type ColumnName = 'feature' | 'class' | 'density' | 'mean' | 'max' | 'bias' | 'effective_bias' | 'de_projection' | 'de_cosine';
+/** What can be filtered by: some numbers of the summary have no column in the table. */
+export type SummaryColumn = ColumnName | 'count' | 'encoder_norm' | 'decoder_norm';
 export type SortDirection = 'ascending' | 'descending';
 
 export interface FeatureColumn {
@@ -23,9 +25,9 @@ const COLUMNS: readonly FeatureColumn[] = [
   { name: 'mean', width: 4.4, label: 'mean', description: 'Mean activation over the tokens on which it fires', first: 'descending' },
   { name: 'max', width: 4.4, label: 'max', description: 'Largest activation', first: 'descending' },
   { name: 'bias', width: 4.4, label: 'bias', description: 'Encoder bias', first: 'ascending' },
-  { name: 'effective_bias', width: 4.4, label: 'eff. bias', description: 'Effective bias: the encoder bias less the product of the encoder row with the decoder bias', first: 'ascending' },
-  { name: 'de_projection', width: 4.4, label: 'D/E', description: 'Projection of the decoder row on the encoder row', first: 'ascending' },
-  { name: 'de_cosine', width: 4.4, label: 'cosine', description: 'Cosine of the decoder row with the encoder row', first: 'ascending' },
+  { name: 'effective_bias', width: 4.4, label: 'eff. bias', description: 'Effective bias: the encoder bias less the product of the encoder column with the decoder bias', first: 'ascending' },
+  { name: 'de_projection', width: 4.4, label: 'D/E', description: 'Decoder row · encoder column', first: 'ascending' },
+  { name: 'de_cosine', width: 4.4, label: 'cosine', description: 'Cosine of the decoder row with the encoder column', first: 'ascending' },
 ];
 
 /** Those that the summary has numbers for. */
@@ -34,7 +36,7 @@ export function columnsOf(summary: PackSummary): FeatureColumn[] {
 }
 
 /** The number to order by; NaN where there is none. The class orders as its densities do. */
-export function valueOf(summary: PackSummary, column: ColumnName, feature: number): number {
+export function valueOf(summary: PackSummary, column: SummaryColumn, feature: number): number {
   if (column === 'feature') return feature;
   if (column === 'class') return FEATURE_CLASSES.indexOf(summary.classes[feature] ?? 'live');
   return summary.columns[column]?.[feature] ?? NaN;

@@ -53,6 +53,7 @@ export class SaeFeatureTable extends SaeElement {
 
   #rows: Uint32Array = new Uint32Array(0);
   #columns: readonly FeatureColumn[] = [];
+  #toTop = false;
   #resize: ResizeObserver | null = null;
   /** Set when the active row is to be scrolled to after the next rendering. */
   #reveal = false;
@@ -98,6 +99,11 @@ export class SaeFeatureTable extends SaeElement {
   }
 
   protected override updated(): void {
+    if (this.#toTop) {
+      this.#toTop = this.#reveal = false;
+      this.scrollTopNow = 0;
+      if (this.#grid !== null) this.#grid.scrollTop = 0;
+    }
     if (!this.#reveal) return;
     this.#reveal = false;
     this.#scrollToActive();
@@ -157,7 +163,9 @@ export class SaeFeatureTable extends SaeElement {
     this.dispatchEvent(new SaeSelectEvent({ feature, source: 'table' }));
   }
 
+  /** Who sorts wants the first rows, not the row that was open before. */
   #sort({ name, first }: FeatureColumn): void {
+    this.#toTop = true;
     if (this.sortBy === name) this.direction = this.direction === 'ascending' ? 'descending' : 'ascending';
     else [this.sortBy, this.direction] = [name, first];
   }

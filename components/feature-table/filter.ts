@@ -9,17 +9,18 @@
  */
 import { FEATURE_CLASSES, type FeatureClass } from '../../engine/pack/schema.js';
 import type { PackSummary } from '../../engine/pack/reader.js';
-import { valueOf, type ColumnName } from './columns.js';
+import { valueOf, type SummaryColumn } from './columns.js';
 
 /** Keeps a feature or not. */
 export type FeatureTest = (feature: number) => boolean;
 export type ParsedFilter = { readonly test: FeatureTest; readonly error: null } | { readonly test: null; readonly error: string };
 
-const NAMES: Readonly<Record<string, ColumnName>> = {
-  feature: 'feature', density: 'density', mean: 'mean', max: 'max', bias: 'bias',
+const NAMES: Readonly<Record<string, SummaryColumn>> = {
+  feature: 'feature', count: 'count', density: 'density', mean: 'mean', max: 'max', bias: 'bias',
   eff: 'effective_bias', 'eff.bias': 'effective_bias', effective_bias: 'effective_bias',
   'd/e': 'de_projection', de: 'de_projection', de_projection: 'de_projection',
   cosine: 'de_cosine', cos: 'de_cosine', de_cosine: 'de_cosine',
+  encoder_norm: 'encoder_norm', decoder_norm: 'decoder_norm',
 };
 
 const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
@@ -39,9 +40,9 @@ export function parseFilter(text: string, summary: PackSummary): ParsedFilter {
     if (comparison !== null) {
       const [, name = '', sign = '', limit = ''] = comparison;
       const column = Object.hasOwn(NAMES, name) ? NAMES[name] : undefined;
-      if (column === undefined) return wrong(`There is no column “${name}”.`);
+      if (column === undefined) return wrong(`There is no column “${name}”; there are ${Array.from(new Set(Object.values(NAMES))).join(', ')}.`);
       const number = limit === '' ? NaN : Number(limit);
-      if (Number.isNaN(number)) return wrong(`“${limit}” is not a number.`);
+      if (Number.isNaN(number)) return wrong(limit === '' ? `“${term}” lacks a number.` : `“${limit}” is not a number.`);
       const compare = COMPARE[sign] as (a: number, b: number) => boolean;
       comparisons.push((feature) => compare(valueOf(summary, column, feature), number));
     } else if (/^#?\d+$/.test(term)) {

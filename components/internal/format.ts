@@ -37,11 +37,19 @@ export function trimmed(text: string): string {
   return text.replace(/(\.\d*?)0+(?!\d)/, '$1').replace(/\.(?!\d)/, '').replace(/^1 × /, '');
 }
 
-/** A density, or the edge of its interval: two digits, powers of ten below a hundredth. */
-export function formatDensity(value: number): string {
-  if (value >= 0.00995 || value === 0 || Number.isNaN(value)) return trimmed(formatNumber(value, 2));
-  const [mantissa, exponent] = value.toExponential(1).split('e') as [string, string];
+/** A density: two digits unless more are asked for, powers of ten below a hundredth. */
+export function formatDensity(value: number, digits = 2): string {
+  if (value >= 0.00995 || value === 0 || Number.isNaN(value)) return trimmed(formatNumber(value, digits));
+  const [mantissa, exponent] = value.toExponential(digits - 1).split('e') as [string, string];
   return trimmed(`${mantissa} × ${formatPower(Number(exponent))}`);
+}
+
+/** A density between the ends of its interval, with as many digits as it takes to tell the three apart, 2 to 4. */
+export function formatDensities(low: number, value: number, high: number): [low: string, value: string, high: string] {
+  for (let digits = 2; ; digits++) {
+    const [a, b, c] = [formatDensity(low, digits), formatDensity(value, digits), formatDensity(high, digits)];
+    if (digits === 4 || ((a !== b || low === value) && (b !== c || value === high))) return [a, b, c];
+  }
 }
 
 /** `+1.20`, `−0.05`, `0.00`. */

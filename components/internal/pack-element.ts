@@ -115,7 +115,7 @@ export abstract class PackElement<T> extends SaeElement {
 
   protected abstract renderContent(content: T): TemplateResult;
 
-  /** What the element needs besides the pack; null when it cannot ask yet. A change fetches anew. */
+  /** What the element needs besides the pack, its `feature`; null when it cannot ask yet. A change fetches anew. */
   protected requestKey(): unknown {
     return '';
   }
@@ -254,7 +254,7 @@ export abstract class PackElement<T> extends SaeElement {
         queueMicrotask(() => this.content === content && this.#fail(error));
       }
     } else if (phase === 'error') view = this.#renderError();
-    else if (!this.hasOwnContent) view = phase === 'loading' ? this.renderLoading() : html`<div class="state" part="empty" lang="en" dir="ltr"><p>No ${this.subject}: the element needs a <code>src</code>.</p></div>`;
+    else if (!this.hasOwnContent) view = phase === 'loading' ? this.renderLoading() : html`<div class="state" part="empty" lang="en" dir="ltr"><p>Nothing to show: the element needs a <code>${(this.pack ?? this.src ?? '') === '' ? 'src' : 'feature'}</code>.</p></div>`;
     return html`${view}<slot ?hidden=${content !== null} @slotchange=${this.onSlotChange}></slot>`;
   }
 

@@ -46,8 +46,29 @@ export function figuresOf(manifest: Manifest): Figure[] {
   };
   add('L0', 'l0', 'Mean number of features that fire on a token');
   add('FVU', 'fvu', 'Fraction of variance unexplained: E‖x − x̂‖² / (E‖x‖² − ‖E x‖²)');
-  add('MSE', 'mse', 'Mean squared error of the reconstruction');
+  add('MSE', 'mse', 'E‖x − x̂‖²: the squared error of a token, summed over dimensions; mean over tokens');
   return figures;
+}
+
+/**
+ * Where the activations came from, a pair for each part: `model`, `model.onnx, 1 248 693 bytes, SHA-256 6637…`.
+ * A source may have written anything; what is not known by name is written as it is.
+ */
+function sourcesOf(source: Manifest['data']['source']): [string, string | null][] {
+  const parts = (value: unknown): string[] => {
+    if (value === null || value === '') return [];
+    if (Array.isArray(value) || typeof value !== 'object') return [typeof value === 'string' ? value : JSON.stringify(value) ?? ''];
+    return Object.entries(value).flatMap(([key, part]: [string, unknown]) => {
+      if (part === null || key === 'format') return [];
+      if (key === 'bytes') return [`${whole(Number(part))} bytes`];
+      if (key === 'shape' && Array.isArray(part)) return [`[${part.join(', ')}]`];
+      if (key === 'sha256') return [`SHA-256 ${String(part)}`];
+      return key === 'file' || key === 'dtype' ? parts(part) : [`${key} ${parts(part).join(' ')}`];
+    });
+  };
+  // Their sizes are part of the other rows, and what kind of source it is can be seen from what it names.
+  const names = Object.keys(source).filter((name) => !['kind', 'contexts', 'positions', 'd', 'runtime'].includes(name));
+  return names.map((name) => [name, parts(source[name]).join(', ')]);
 }
 
 /** How the pack was made, as pairs for a list. */
@@ -56,8 +77,8 @@ export function provenanceOf(manifest: Manifest): readonly (readonly [string, st
   const pairs: [string, string | null][] = [
     ['SAE', `${sae.source} (${sae.format})`],
     ['SHA-256', sae.sha256],
-    ['conventions', sae.conventions.length === 0 ? null : sae.conventions.join('; ')],
-    ['data', Object.entries(data.source).map(([key, value]) => `${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join('; ')],
+    ['conventions', sae.conventions.length === 0 ? null : sae.conventions.join(' ')],
+    ...sourcesOf(data.source),
     ['left out', describeIgnored(manifest) ?? 'nothing'],
     ['resolution', `densities below 3/N = ${formatDensity(manifest.density_floor)} cannot be told from zero at 95 %`],
     ['backend', run.backend_description === '' ? run.backend : `${run.backend} (${run.backend_description})`],

@@ -8,7 +8,7 @@ export function headTemplate(manifest: Manifest, level: number): TemplateResult 
   const ignored = describeIgnored(manifest);
   return html`
     <header part="head">
-      <div class="title" part="title" role="heading" aria-level=${level}>${manifest.sae.name}</div>
+      <div class="title" part="title" role="heading" aria-level=${level}><bdi>${manifest.sae.name}</bdi></div>
       <p class="lead">${describeSae(manifest)}.${ignored === null ? nothing : html` ${capital(ignored)}.`}</p>
       <dl class="figures">
         ${figuresOf(manifest).map(({ label, value, description }) => html`<div title=${description}><dt>${label}</dt><dd>${value}</dd></div>`)}

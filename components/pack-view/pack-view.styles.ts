@@ -16,7 +16,6 @@ export const styles = css`
     min-inline-size: 0;
   }
   /* What is said here is English with numbers, whatever way the page runs. */
-  .title,
   .lead,
   dd,
   .count,
@@ -32,7 +31,7 @@ export const styles = css`
   }
   .lead {
     margin: 0.25rem 0 0;
-    max-inline-size: 75ch;
+    max-inline-size: 90ch;
     color: var(--_muted);
     overflow-wrap: anywhere;
   }

@@ -249,6 +249,7 @@ export class SaePackView extends PackElement<View> {
           <span class="visually-hidden">Filter features</span>
           <input
             type="search"
+            dir="ltr"
             .value=${this.query}
             placeholder=${EXAMPLE}
             autocomplete="off"

@@ -11,6 +11,7 @@ import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, type FileHa
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../errors.js';
+import { makeDirectories } from './make-directories.js';
 import { checkPackPath, SinkState, type PackSink } from './sink.js';
 
 type Occupant = 'nothing' | 'empty' | 'pack';
@@ -18,18 +19,18 @@ type Occupant = 'nothing' | 'empty' | 'pack';
 const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code ?? error);
 
 /** What lies at the final place. @throws UsageError when it is something that must not be replaced. */
-async function occupant(path: string): Promise<Occupant> {
+async function occupant(path: string, given: string): Promise<Occupant> {
   const info = await stat(path).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return null;
-    throw new UsageError(`${path}: cannot be looked at (${codeOf(error)})`, { cause: error });
+    throw new UsageError(`${given}: cannot be looked at (${codeOf(error)})`, { cause: error });
   });
   if (info === null) return 'nothing';
   const hint = 'Choose another place for the pack, or remove what is there.';
-  if (!info.isDirectory()) throw new UsageError(`${path}: is a file; a pack is a directory`, { hint });
+  if (!info.isDirectory()) throw new UsageError(`${given}: is a file; a pack is a directory`, { hint });
   if ((await readdir(path)).length === 0) return 'empty';
   const text = await readFile(join(path, 'manifest.json'), 'utf8').catch(() => null);
   if (text !== null && isPackManifest(text)) return 'pack';
-  throw new UsageError(`${path}: is a directory that holds something else than a pack (${text === null ? 'no manifest.json' : 'its manifest.json is not a pack\'s'}); it is left alone`, { hint });
+  throw new UsageError(`${given}: is a directory that holds something else than a pack (${text === null ? 'no manifest.json' : 'its manifest.json is not a pack\'s'}); it is left alone`, { hint });
 }
 
 function isPackManifest(text: string): boolean {
@@ -45,12 +46,12 @@ export async function openDirectorySink(given: string): Promise<PackSink> {
   const asked = resolve(given.startsWith('file:') ? fileURLToPath(given) : given);
   // A link to a directory stays a link: what it points at is replaced.
   const path = await realpath(asked).catch(() => asked);
-  await occupant(path);
+  await occupant(path, given);
   const parent = dirname(path);
   if (parent === path) throw new UsageError(`${given}: is the root of the file system; a pack needs a directory of its own`);
   let partial: string;
   try {
-    await mkdir(parent, { recursive: true });
+    await makeDirectories(parent);
     // Not mkdtemp: its mode 0700 would keep a web server of another user out.
     partial = join(parent, `.${basename(path)}.partial-${crypto.randomUUID().slice(0, 8)}`);
     await mkdir(partial);
@@ -79,7 +80,7 @@ export async function openDirectorySink(given: string): Promise<PackSink> {
       let handle = handles.get(name);
       if (handle === undefined) {
         const file = join(partial, ...name.split('/'));
-        await mkdir(dirname(file), { recursive: true });
+        await makeDirectories(dirname(file));
         handle = await open(file, 'wx');
         handles.set(name, handle);
       }
@@ -88,7 +89,7 @@ export async function openDirectorySink(given: string): Promise<PackSink> {
     async commit() {
       state.requireOpen();
       await closeAll(true);
-      const before = await occupant(path);
+      const before = await occupant(path, given);
       state.close('committed');
       let old: string | null = null;
       if (before !== 'nothing') {

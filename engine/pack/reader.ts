@@ -127,7 +127,7 @@ async function loadPack({ name, files }: OpenedFiles, signal: AbortSignal | unde
 
   const card = async (feature: number, options: ReadOptions): Promise<FeatureCard> => {
     if (!Number.isInteger(feature) || feature < 0 || feature >= manifest.features) {
-      throw new UsageError(`${name}: there is no feature ${feature}`, { hint: `This pack has the features 0 to ${manifest.features - 1}.` });
+      throw new UsageError(`${name}: ${Number.isNaN(feature) ? 'the index of a feature is a number' : `there is no feature ${feature}`}`, { hint: `This pack has the features 0 to ${manifest.features - 1}.` });
     }
     const { signal: own } = options;
     const index = await indexes.get('index', async (task) => readIndex(join(name, 'index.json'), await files.read('index.json', undefined, undefined, task), manifest), own);

@@ -93,7 +93,7 @@ function profile(firings, tokens, width) {
   svg.append(label(MARGIN.left - 6, y(top) + 8, 'end', percent(top)), label(MARGIN.left - 6, y(0), 'end', '0'));
   const step = 2 ** Math.max(0, Math.ceil(Math.log2((rates.length * 40) / plot.width)));
   for (let position = 0; position < rates.length; position += step) svg.append(label(x(position + 0.5), HEIGHT - MARGIN.bottom + 14, 'middle', String(position)));
-  svg.append(label(x(rates.length / 2), HEIGHT - 4, 'middle', width < 420 ? 'position in the context' : 'position in the context; dashed: density over all positions'));
+  svg.append(label(x(rates.length / 2), HEIGHT - 4, 'middle', width < 420 ? 'density at each position of the context' : 'density at each position of the context; dashed: over all positions'));
   return [sentence, svg];
 }
 

@@ -148,7 +148,7 @@ describe('<sae-feature-card>: states', () => {
     await until('the error', () => find(element, '[role=alert]'));
     assert.include(textOf(element, '[role=alert]'), 'This pack has the features 0 to 39.');
     element.setAttribute('feature', 'many');
-    await until('the other error', () => textOf(element, '[role=alert]').includes('NaN'));
+    await until('the other error', () => textOf(element, '[role=alert]').includes('the index of a feature is a number'));
   });
 
   it('a pack that is not there is an error with its address', async () => {
@@ -164,6 +164,7 @@ describe('<sae-feature-card>: states', () => {
     element.src = 'pack/';
     await settled(element);
     assert.isTrue(element.matches(':state(empty)'), 'a pack without a feature');
+    assert.equal(textOf(element, '[part=empty]'), 'Nothing to show: the element needs a feature.');
   });
 
   it('asks for nothing far from the viewport, until it comes near', async () => {

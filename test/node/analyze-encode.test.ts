@@ -97,6 +97,9 @@ test('a failure or an abort leaves what was there, and nothing else', async () =
   }
   assert.deepEqual(await readdir(folder), ['codes.safetensors']);
   await assert.rejects(encodeToFile(base({ out: join(out, 'below-a-file') })), UsageError);
-  await assert.rejects(encodeToFile(base({ out: folder })), UsageError);
+  // Known before anything is encoded.
+  let encoded = 0;
+  await assert.rejects(encodeToFile(base({ out: folder, onProgress: () => void encoded++ })), /is a directory; a file was expected/);
+  assert.equal(encoded, 0);
   assert.deepEqual((await readdir(directory)).filter((name) => name.includes('partial')), []);
 });

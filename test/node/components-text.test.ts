@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { moveInGrid, moveInTabs } from '../../components/internal/a11y.js';
-import { formatCount, formatDensity, formatNumber, formatPower, formatSigned, trimmed } from '../../components/internal/format.js';
+import { formatCount, formatDensities, formatDensity, formatNumber, formatPower, formatSigned, trimmed } from '../../components/internal/format.js';
 import { codePoint, directionOf, visible, visibleText } from '../../components/internal/text.js';
 
 /** The character that a mark stands for. */
@@ -75,6 +75,10 @@ test('numbers', () => {
   assert.equal(formatNumber(7.4e-6), '7.40 × 10⁻⁶');
   assert.equal(formatNumber(-2.5e7, 2), '−2.5 × 10⁷');
   assert.equal(formatDensity(0.0477), '0.048');
+  assert.deepEqual(formatDensities(0.04713, 0.04778, 0.04844), ['0.0471', '0.0478', '0.0484']);
+  assert.deepEqual(formatDensities(0.104, 0.105, 0.1059), ['0.104', '0.105', '0.106']);
+  assert.deepEqual(formatDensities(1e-5, 3e-5, 9e-5), ['10⁻⁵', '3 × 10⁻⁵', '9 × 10⁻⁵']);
+  assert.deepEqual(formatDensities(0.9, 1, 1), ['0.9', '1', '1']);
   assert.equal(formatDensity(0.5), '0.5');
   assert.equal(formatDensity(0), '0');
   assert.equal(formatDensity(1), '1');

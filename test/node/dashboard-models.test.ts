@@ -6,11 +6,13 @@ import { binDensities, featuresBetween, mainClass } from '../../components/densi
 import { barAt, layoutHistogram } from '../../components/density-histogram/layout.js';
 import { columnsOf, sortFeatures } from '../../components/feature-table/columns.js';
 import { parseFilter } from '../../components/feature-table/filter.js';
+import { provenanceOf } from '../../components/pack-view/figures.js';
 import { rowWindow, scrollTopFor } from '../../components/feature-table/window.js';
 import { CLASS_EDGES, FEATURE_CLASSES, type FeatureClass } from '../../engine/pack/schema.js';
 import type { PackSummary } from '../../engine/pack/reader.js';
+import { syntheticPack } from '../support/synthetic-pack.js';
 
-/** The rule of the density analysis, restated from the issue: dead, ultralow < 1e-6, rare < 1e-4, live, dense > 0.1. */
+/** The rule of the density analysis, restated: dead, ultralow < 1e-6, rare < 1e-4, live, dense > 0.1. */
 function classOf(density: number): FeatureClass {
   if (density === 0) return 'dead';
   if (density < CLASS_EDGES.ultralow) return 'ultralow';
@@ -22,6 +24,21 @@ function summaryOf(density: readonly number[], more: Record<string, readonly num
   const columns = Object.fromEntries(Object.entries({ density, ...more }).map(([name, values]) => [name, Float64Array.from(values)]));
   return { rows: density.length, classes: density.map(classOf), columns };
 }
+
+describe('provenance', () => {
+  it('says where the data came from in words, whatever a source wrote', () => {
+    const { manifest } = syntheticPack({ features: 4 });
+    const model = { kind: 'model', model: { file: 'model.onnx', bytes: 1248693, sha256: 'ab' }, hook: 'blocks.2', tokens: { file: 't.npy', format: 'npy', tensor: null, dtype: 'u16', shape: [3200, 128] }, contexts: 3200, d: 64 };
+    const said = (source: Record<string, unknown>): Record<string, string> => Object.fromEntries(provenanceOf({ ...manifest, tables: [], density_floor: 1e-5, created: '', saekit: '', data: { ...manifest.data, source } } as never));
+    const words = said(model);
+    assert.equal(words['model'], 'model.onnx, 1\u202f248\u202f693 bytes, SHA-256 ab');
+    assert.equal(words['hook'], 'blocks.2');
+    assert.equal(words['tokens'], 't.npy, u16, [3200, 128]');
+    assert.equal(words['contexts'], undefined);
+    assert.equal(said({ kind: 'file', activations: { file: 'x.npz', tensor: 'resid' }, tokens: null })['activations'], 'x.npz, tensor resid');
+    assert.equal(said({ rows: [1, [2]], note: { of: { deep: true } }, none: undefined })['note'], 'of deep true');
+  });
+});
 
 describe('density bins', () => {
   it('put every feature into exactly one bar, and none of what cannot be told from zero on the axis', () => {

@@ -166,6 +166,8 @@ test('errors over HTTP name the file and what came', async () => {
     await rejectsNaming((await openPack(url)).card(FEATURES), UsageError, /there is no feature 100/);
     await rejectsNaming((await openPack(url)).card(-1), UsageError, /there is no feature -1/);
     await rejectsNaming((await openPack(url)).card(0.5), UsageError, /there is no feature 0.5/);
+    // `feature="abc"` of a card in a page comes here as NaN.
+    await rejectsNaming((await openPack(url)).card(NaN), UsageError, /the index of a feature is a number/);
     await rejectsNaming((await openPack(url)).table('nothing'), UsageError, /no table "nothing"/);
   });
   await served({ status: 500 }, (url) => rejectsNaming(openPack(url), FormatError, /answered 500/));

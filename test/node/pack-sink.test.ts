@@ -87,6 +87,11 @@ test('what is not a pack is left alone', async () => {
   assert.deepEqual(await readdir(root), ['file', 'site', 'thesis']);
 });
 
+// procfs answers ENOENT under a directory that is there, which `mkdir` of Node, told to make parents, tries for ever.
+test('a place where nothing can be made is an error, not a search without end', { skip: process.platform !== 'linux', timeout: 20_000 }, async () => {
+  await assert.rejects(directorySink('/proc/saekit-none/pack'), (error: unknown) => error instanceof UsageError && /cannot be written to/.test(error.message));
+});
+
 test('what took the place while the run went on is left alone too', async () => {
   const path = join(root, 'pack');
   const sink = await directorySink(path);
