@@ -53,7 +53,7 @@ export function compact(z: usize, stride: usize, rows: u32, columns: u32, first:
  * their value is z. A decision is near where the smaller of the two is within tol_r of 0.
  *
  * @param z, rows, columns, first, state, counts, out as in `compact`; columns past d_sae
- *   have products 0, and biases of -FLT_MAX
+ *   have products 0, and biases of -FLT_MAX / 4
  * @param gates [columns] b_gate, `scales` [columns] exp(r_mag), `biases` [columns] b_enc; f32
  */
 export function compactGated(z: usize, stride: usize, rows: u32, columns: u32, first: u32, gates: usize, scales: usize, biases: usize, state: usize, counts: usize, out: usize): u32 {

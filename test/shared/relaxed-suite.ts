@@ -4,8 +4,8 @@ import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { assertCodesMatch, assertDecodeMatches, makeSae, randomRows } from './oracle.js';
 
 /**
- * Encodes and decodes with `relaxed` asked for, against the oracle, alone and on two threads.
- * @throws Error where a value leaves its bound, or threads differ
+ * Encodes and decodes with `relaxed` asked for, against the oracle, alone, on two threads and screened.
+ * @throws Error where a value leaves its bound, or threads or screened codes differ
  */
 export async function checkRelaxed(): Promise<{ relaxed: boolean; threads: number; reason?: string }> {
   const backend = await createWasmBackend({ relaxed: true, threads: 2 });
@@ -16,16 +16,17 @@ export async function checkRelaxed(): Promise<{ relaxed: boolean; threads: numbe
         const sae = makeSae({ architecture, d_in, d_sae, seed: rows + d_in });
         const xbar = randomRows(rows, d_in, 5);
         const encoded: SparseCodes[] = [];
-        for (const on of [backend, alone]) {
-          const loaded = await on.load(sae);
+        for (const [on, screen] of [[backend, 'off'], [alone, 'off'], [alone, 'on']] as const) {
+          const loaded = await on.load(sae, { screen });
           const codes = await loaded.encode(xbar, rows);
           assertCodesMatch(sae, xbar, rows, codes);
           assertDecodeMatches(sae, codes, await loaded.decode(codes));
           loaded.dispose();
           encoded.push(codes);
         }
-        const [a, b] = encoded.map(({ features, values }) => `${features.join()} ${values.join()}`);
+        const [a, b, c] = encoded.map(({ features, values }) => `${features.join()} ${values.join()}`);
         if (a !== b) throw new Error(`${architecture}, ${rows} rows: two threads and one differ`);
+        if (b !== c) throw new Error(`${architecture}, ${rows} rows: screened and dense differ`);
       }
     }
     const { relaxed, threads, relaxedReason } = backend.info.details;
