@@ -15,10 +15,8 @@
  * Cost a row: one comparison per feature, and radix selections over the
  * candidates, each of which removes at least half of them.
  */
+import { bins } from './memory';
 import { BAD_PREACTIVATION, FLAGS, FLOOR, HELD, ROW_SHIFT, TIES, TOLERANCE } from './rows';
-
-/** The histogram of a radix pass: 256 u32. */
-const bins: usize = memory.data(1024, 16);
 
 // @ts-ignore: decorator
 @inline function keyOf(z: f32, feature: u32): u64 {
@@ -115,6 +113,30 @@ export function finish(rows: u32, k: u32, state: usize, candidates: usize, capac
     state += 1 << ROW_SHIFT;
   }
   return <u32>((out - begin) >> 3);
+}
+
+/**
+ * Floors for rows of which upper bounds have been collected: where `keep` z are no further
+ * than `width` below the keep-th largest bound, what is lower than that is not among them.
+ *
+ * @param bounded the records that the bounds were collected with, `candidates` of theirs
+ * @param state the rows' own records: their floors are raised
+ * @param widths f32, 16 bytes apart
+ */
+export function raiseFloors(rows: u32, keep: u32, bounded: usize, candidates: usize, capacity: u32, state: usize, widths: usize): void {
+  for (let r: u32 = 0; r < rows; r++) {
+    const held = load<u32>(bounded, HELD);
+    if (held >= keep) {
+      const kth = valueOf(prune(candidates, held, keep));
+      // The subtraction is rounded, and a z at the floor would be lost.
+      const floor = kth - load<f32>(widths) - abs(kth) * <f32>1e-6 - <f32>1e-40;
+      store<f32>(state, max(load<f32>(state, FLOOR), floor), FLOOR);
+    }
+    candidates += <usize>capacity << 3;
+    bounded += 1 << ROW_SHIFT;
+    state += 1 << ROW_SHIFT;
+    widths += 16;
+  }
 }
 
 function least(keys: usize, count: u32): u64 {

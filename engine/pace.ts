@@ -5,15 +5,18 @@ const SLICE = 40;
 
 export class Pace {
   readonly #signal: AbortSignal | undefined;
+  readonly #slice: number;
   #resumed = performance.now();
 
-  constructor(signal: AbortSignal | undefined) {
+  /** @param slice ms between pauses */
+  constructor(signal: AbortSignal | undefined, slice = SLICE) {
     this.#signal = signal;
+    this.#slice = slice;
   }
 
   /** True when it is time to `pause`; asked between steps, so that short work has no pause at all. */
   get isDue(): boolean {
-    return performance.now() - this.#resumed > SLICE;
+    return performance.now() - this.#resumed > this.#slice;
   }
 
   /** Ends the current task, serves events, and goes on. @throws the signal's reason when aborted */

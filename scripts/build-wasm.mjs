@@ -1,8 +1,9 @@
 /**
- * `node scripts/build-wasm.mjs [--force]`: compiles assembly/ with AssemblyScript,
- * twice: build/wasm/kernels.wasm, and build/wasm/relaxed.wasm with relaxed SIMD,
- * which runtimes without it refuse whole. Does nothing for a module that is newer
- * than every source, this script and the compiler's version.
+ * `node scripts/build-wasm.mjs [--force]`: compiles assembly/ with AssemblyScript:
+ * build/wasm/kernels.wasm, and build/wasm/relaxed.wasm with relaxed SIMD, which
+ * runtimes without it refuse whole; and both once more for a memory that threads
+ * share, which they import. Does nothing for a module that is newer than every
+ * source, this script and the compiler's version.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,8 +13,10 @@ import asc from 'assemblyscript/asc';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'assembly');
+const RELAXED = ['--enable', 'relaxed-simd'];
+const SHARED = ['--enable', 'threads', '--importMemory', '--sharedMemory', '--maximumMemory', '65536'];
 /** Names of the modules, and what each may use besides SIMD. */
-const MODULES = { kernels: [], relaxed: ['--enable', 'relaxed-simd'] };
+const MODULES = { kernels: [], relaxed: RELAXED, shared: SHARED, 'shared-relaxed': [...SHARED, ...RELAXED] };
 const outputOf = (name) => join(root, 'build', 'wasm', `${name}.wasm`);
 /** A whole module, gzipped, in bytes. */
 const BUDGET = 8 * 1024;

@@ -7,15 +7,21 @@ import type { Backend, BackendInfo, LoadedSae, LoadOptions, LoadReport } from '.
 import { loadBlocked } from '../blocked.js';
 import { batchBudget, largestTolerance, selectBatch } from '../batch-topk.js';
 import { checkCodes, checkRows, checkSae } from '../checks.js';
-import { joinCodes, type SparseCodes } from '../codes.js';
+import type { SparseCodes } from '../codes.js';
 import { BackendError } from '../errors.js';
 import type { Sae } from '../sae.js';
 import { decoderNorms, tieTolerance, type TieTolerance } from '../ties.js';
 import { DECODE_CHUNK, Decoder, decoderBytes } from './decoder.js';
-import { CHUNK, Encoder, encodeRange, encoderBytes, type EncoderWeights } from './encoder.js';
+import { Encoder } from './encoder.js';
 import { MEMORY_CEILING, compileKernels, mebibytes, type KernelModule } from './loader.js';
 import { Pace } from './pace.js';
-import { ThreadLost, WorkerPool } from './pool.js';
+import { WorkerPool } from './pool.js';
+import { encodeRange } from './range.js';
+import { Room, Store } from './rooms.js';
+import { CHUNK, encoderBytes, type EncoderWeights } from './shape.js';
+import { SharedTeam } from './shared-team.js';
+import type { Team, TeamMemory } from './team.js';
+import { TransferTeam } from './transfer-team.js';
 
 export interface WasmOptions {
   /** How many threads encode, the calling one included; default 1. */
@@ -26,6 +32,12 @@ export interface WasmOptions {
    * false: the same bits everywhere. docs/decisions/0010-relaxed-simd.md
    */
   readonly relaxed?: boolean | undefined;
+  /**
+   * Whether threads share one memory where the runtime lets them (a page must be
+   * cross-origin isolated); default true. The codes are the same: without, each
+   * thread has the weights for itself. docs/decisions/0015-threads.md
+   */
+  readonly shared?: boolean | undefined;
 }
 
 /** Bounds what a batch takes in memory: 65,536 rows of d_in 4096 are 1 GiB. */
@@ -52,14 +64,17 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Back
       reason = error instanceof Error ? error.message : String(error);
     }
   }
-  return new WasmBackend(module, kind, pool, {
+  const { sharedModule, sharedReason } = pool === null ? { sharedModule: null } : await chooseShared(kind, options.shared !== false);
+  return new WasmBackend({ module, sharedModule, kind }, pool, {
     simd: true,
     relaxed: kind === 'relaxed',
     threads: 1 + (pool?.size ?? 0),
     threadsAsked: asked,
+    ...(pool === null ? {} : { sharedMemory: sharedModule !== null }),
     memoryLimit: MEMORY_CEILING,
     ...(reason === undefined ? {} : { threadsReason: reason }),
     ...(relaxedReason === undefined ? {} : { relaxedReason }),
+    ...(sharedReason === undefined ? {} : { sharedReason }),
   });
 }
 
@@ -73,20 +88,38 @@ async function chooseModule(relaxed: boolean): Promise<{ module: WebAssembly.Mod
   }
 }
 
+/** The module for threads that share a memory, where it is wanted and may be had. */
+async function chooseShared(kind: KernelModule, wanted: boolean): Promise<{ sharedModule: WebAssembly.Module | null; sharedReason?: string }> {
+  if (!wanted) return { sharedModule: null, sharedReason: 'not asked for' };
+  // Pages that are not isolated do not have it; Node and Deno always do.
+  if (typeof SharedArrayBuffer === 'undefined') return { sharedModule: null, sharedReason: 'the page is not cross-origin isolated' };
+  try {
+    return { sharedModule: await compileKernels(kind, true) };
+  } catch (error) {
+    return { sharedModule: null, sharedReason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** What is compiled. */
+interface Modules {
+  readonly module: WebAssembly.Module;
+  /** Null where threads do not share a memory. */
+  readonly sharedModule: WebAssembly.Module | null;
+  readonly kind: KernelModule;
+}
+
 class WasmBackend implements Backend {
   readonly info: BackendInfo;
-  readonly #module: WebAssembly.Module;
-  readonly #kind: KernelModule;
+  readonly #modules: Modules;
   readonly #pool: WorkerPool | null;
   #disposed = false;
 
-  constructor(module: WebAssembly.Module, kind: KernelModule, pool: WorkerPool | null, details: BackendInfo['details']) {
-    this.#module = module;
-    this.#kind = kind;
+  constructor(modules: Modules, pool: WorkerPool | null, details: BackendInfo['details']) {
+    this.#modules = modules;
     this.#pool = pool;
     this.info = {
       kind: 'wasm',
-      description: `WASM ${kind === 'relaxed' ? 'relaxed ' : ''}SIMD, ${details.threads === 1 ? '1 thread' : `${details.threads} threads`}`,
+      description: `WASM ${modules.kind === 'relaxed' ? 'relaxed ' : ''}SIMD, ${details.threads === 1 ? '1 thread' : `${details.threads} threads`}`,
       software: true,
       details,
     };
@@ -112,12 +145,23 @@ class WasmBackend implements Backend {
       gate: sae.architecture === 'gated' && sae.gate ? { scale: Float32Array.from(sae.gate.r_mag, Math.exp), bias: sae.gate.b_gate } : null,
       scale,
       ...(options.tolerance ?? tieTolerance(sae)),
+      screen: options.screen ?? 'auto',
     };
-    const encoder = new Encoder(this.#module, weights);
-    const decoder = new Decoder(this.#module, { d_sae, d_out, W_dec, b_dec, scale });
-    const handle = (await this.#pool?.load(weights, this.#kind)) ?? 0;
-    options.signal?.throwIfAborted();
-    return new LoadedWasmSae({ d_in, d_sae, d_out }, weights, encoder, decoder, this.#pool, handle);
+    const decoder = new Decoder(this.#modules.module, { d_sae, d_out, W_dec, b_dec, scale });
+    const team = this.#pool === null || this.#pool.size === 0 ? null : await this.#team(this.#pool, weights);
+    try {
+      options.signal?.throwIfAborted();
+      return new LoadedWasmSae({ d_in, d_sae, d_out }, weights, team?.encoder ?? new Encoder(this.#modules.module, weights), decoder, team);
+    } catch (error) {
+      team?.dispose();
+      throw error;
+    }
+  }
+
+  async #team(pool: WorkerPool, weights: EncoderWeights): Promise<Team> {
+    const { module, sharedModule, kind } = this.#modules;
+    const shared = sharedModule === null ? null : await SharedTeam.start(pool, sharedModule, kind, weights);
+    return shared ?? TransferTeam.start(pool, module, kind, weights);
   }
 
   dispose(): Promise<void> {
@@ -141,21 +185,20 @@ class LoadedWasmSae implements LoadedSae {
   readonly #tolerance: TieTolerance;
   /** k of batchtopk, null for the others. */
   readonly #batchK: number | null;
-  readonly #gated: boolean;
-  readonly #pool: WorkerPool | null;
-  readonly #handle: number;
+  /** The threads, where there are several. */
+  readonly #team: Team | null;
+  /** Of calls on this thread alone. */
+  readonly #rooms = new Store(() => new Room());
   #encoder: Encoder | null;
   #decoder: Decoder | null;
 
-  constructor(shape: Shape, weights: EncoderWeights, encoder: Encoder, decoder: Decoder, pool: WorkerPool | null, handle: number) {
+  constructor(shape: Shape, weights: EncoderWeights, encoder: Encoder, decoder: Decoder, team: Team | null) {
     this.#shape = shape;
     this.#tolerance = { perNorm: weights.perNorm, constant: weights.constant };
     this.#batchK = weights.architecture === 'batchtopk' ? (weights.k ?? 0) : null;
-    this.#gated = weights.gate !== null;
     this.#encoder = encoder;
     this.#decoder = decoder;
-    this.#pool = pool;
-    this.#handle = handle;
+    this.#team = team;
   }
 
   async encode(xbar: Float32Array, rows: number, options: CallOptions = {}): Promise<SparseCodes> {
@@ -165,26 +208,18 @@ class LoadedWasmSae implements LoadedSae {
     signal?.throwIfAborted();
     checkRows(xbar, rows, d_in, this.maxRows);
     const budget = this.#batchK === null ? undefined : batchBudget(this.#batchK, rows);
-    const cuts = splitRows(rows, rows * d_in * d_sae < WORTH_SPLITTING ? 1 : 1 + (this.#pool?.size ?? 0));
-    const piece = (index: number): Promise<SparseCodes> => {
-      const begin = cuts[index] ?? 0;
-      const end = cuts[index + 1] ?? rows;
-      const here = () => encodeRange(encoder, xbar, begin, end, { signal, budget });
-      if (index === 0 || this.#pool === null) return here();
-      return this.#pool
-        .encode(this.#handle, index - 1, xbar, d_in, begin, end, { signal, budget })
-        .catch((error: unknown) => {
-          if (error instanceof ThreadLost) return here();
-          throw error;
-        });
-    };
-    // The workers are asked first: this thread's own piece begins without a pause.
-    const others = cuts.slice(1, -1).map((_, index) => piece(index + 1));
-    const results = await Promise.allSettled([piece(0), ...others]);
-    // Of several failures, the one of the lowest row.
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
-    const codes = joinCodes(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])), d_sae);
+    const alone = this.#team === null || rows * d_in * d_sae < WORTH_SPLITTING;
+    const codes = alone ? await this.#encodeAlone(encoder, xbar, rows, signal, budget) : await this.#team.encode(xbar, rows, { signal, budget });
     return budget === undefined ? codes : selectBatch(codes, budget, largestTolerance(xbar, rows, d_in, this.#tolerance));
+  }
+
+  async #encodeAlone(encoder: Encoder, xbar: Float32Array, rows: number, signal: AbortSignal | undefined, budget: number | undefined): Promise<SparseCodes> {
+    const room = this.#rooms.take();
+    try {
+      return (await encodeRange(encoder, xbar, rows, room, { signal, budget })).finish();
+    } finally {
+      this.#rooms.give(room);
+    }
   }
 
   async decode(codes: SparseCodes, options: CallOptions = {}): Promise<Float32Array> {
@@ -216,23 +251,23 @@ class LoadedWasmSae implements LoadedSae {
   }
 
   report(): LoadReport {
-    const { d_in, d_sae, d_out } = this.#shape;
-    // Each thread has packed the encoder for itself.
-    const encoders = 1 + (this.#pool?.size ?? 0);
-    return { weightBytes: encoders * encoderBytes(d_in, d_sae, this.#gated) + decoderBytes(d_sae, d_out), shards: 1, screen: null, storageErrorPerNorm: null };
+    const { d_sae, d_out } = this.#shape;
+    const encoders = this.#team?.weightBytes() ?? this.#encoder?.weightBytes ?? 0;
+    return { weightBytes: encoders + decoderBytes(d_sae, d_out), shards: 1, screen: this.#encoder?.screen ?? null, storageErrorPerNorm: null };
+  }
+
+  /** What is held besides, for tests of what the steady state asks for: nothing. */
+  memory(): TeamMemory {
+    const encoding = this.#team?.memory() ?? { linear: this.#encoder?.byteLength ?? 0, pooled: 0, made: 0 };
+    const own = this.#rooms.idle.reduce((sum, room) => sum + room.byteLength, 0);
+    return { linear: encoding.linear + (this.#decoder?.byteLength ?? 0), pooled: encoding.pooled + own, made: encoding.made + this.#rooms.made };
   }
 
   dispose(): void {
-    if (this.#encoder !== null) this.#pool?.unload(this.#handle);
+    if (this.#encoder !== null) this.#team?.dispose();
     this.#encoder = null;
     this.#decoder = null;
   }
-}
-
-/** Where a batch is cut, [pieces + 1] rows: even pieces, of at least a chunk. Pure. */
-export function splitRows(rows: number, threads: number): number[] {
-  const pieces = Math.max(1, Math.min(threads, Math.floor(rows / CHUNK)));
-  return Array.from({ length: pieces + 1 }, (_, at) => Math.round((rows * at) / pieces));
 }
 
 function held<T>(part: T | null): T {

@@ -1,27 +1,24 @@
 /** SparseCodes in the making: chunks of rows are appended in order. */
 import { largest } from '../batch-topk.js';
 import type { SparseCodes } from '../codes.js';
-
-/** Codes in arrays of their own, which may be transferred to another thread. */
-export interface OwnedCodes extends SparseCodes {
-  readonly offsets: Uint32Array<ArrayBuffer>;
-  readonly features: Uint32Array<ArrayBuffer>;
-  readonly values: Float32Array<ArrayBuffer>;
-}
+import { Room } from './rooms.js';
 
 export class CodesBuilder {
   nearTies = 0;
-  readonly #rows: number;
+  readonly #room: Room;
   readonly #d_sae: number;
-  readonly #offsets: Uint32Array<ArrayBuffer>;
-  #row = 0;
-  #features = new Uint32Array(1024);
-  #values = new Float32Array(1024);
+  #row: number;
 
-  constructor(rows: number, d_sae: number) {
-    this.#rows = rows;
+  /**
+   * @param rows at most
+   * @param room what the codes grow in: it may be used again once they have been read
+   * @param held rows that the room has already, with room for `rows` more
+   */
+  constructor(rows: number, d_sae: number, room: Room = new Room(), held = 0) {
     this.#d_sae = d_sae;
-    this.#offsets = new Uint32Array(rows + 1);
+    this.#room = room;
+    this.#row = held;
+    if (held === 0) room.makeRows(rows);
   }
 
   /**
@@ -33,19 +30,19 @@ export class CodesBuilder {
    */
   append(words: Uint32Array, floats: Float32Array, counts: Uint32Array, rows: number): void {
     const blocks = rows === 0 ? 0 : counts.length / rows;
+    const { offsets } = this.#room;
     // Where each row's next entry goes: first the row's length, then its place.
     const next = new Uint32Array(rows);
     for (let at = 0; at < counts.length; at++) next[at % rows]! += counts[at]!;
-    let total = this.#offsets[this.#row]!;
+    let total = offsets[this.#row]!;
     for (let r = 0; r < rows; r++) {
       const length = next[r]!;
       next[r] = total;
       total += length;
-      this.#offsets[++this.#row] = total;
+      offsets[++this.#row] = total;
     }
-    this.#reserve(total);
-    const features = this.#features;
-    const values = this.#values;
+    this.#room.makeEntries(total);
+    const { features, values } = this.#room;
     let from = 0;
     for (let block = 0; block < blocks; block++) {
       for (let r = 0; r < rows; r++) {
@@ -62,7 +59,7 @@ export class CodesBuilder {
 
   /** Entries so far. */
   get length(): number {
-    return this.#offsets[this.#row]!;
+    return this.#room.offsets[this.#row]!;
   }
 
   /**
@@ -70,44 +67,35 @@ export class CodesBuilder {
    * @returns the smallest that was kept: what comes later must be above it
    */
   prune(keep: number): number {
-    const { least, equal } = largest(this.#values.subarray(0, this.length), keep);
+    const { offsets, features, values } = this.#room;
+    const { least, equal } = largest(values.subarray(0, this.length), keep);
     let left = equal;
     let to = 0;
     let from = 0;
     for (let row = 0; row < this.#row; row++) {
-      const end = this.#offsets[row + 1]!;
+      const end = offsets[row + 1]!;
       for (; from < end; from++) {
-        const value = this.#values[from]!;
+        const value = values[from]!;
         if (value < least || (value === least && left-- <= 0)) continue;
-        this.#features[to] = this.#features[from]!;
-        this.#values[to++] = value;
+        features[to] = features[from]!;
+        values[to++] = value;
       }
-      this.#offsets[row + 1] = to;
+      offsets[row + 1] = to;
     }
     return least;
   }
 
-  /** The codes, in arrays of their exact lengths. */
-  finish(): OwnedCodes {
-    const nnz = this.#offsets[this.#rows]!;
+  /** The codes, in arrays of their own and of their exact lengths. */
+  finish(): SparseCodes {
+    const { offsets, features, values } = this.#room;
+    const nnz = this.length;
     return {
-      rows: this.#rows,
+      rows: this.#row,
       d_sae: this.#d_sae,
-      offsets: this.#offsets,
-      features: this.#features.slice(0, nnz),
-      values: this.#values.slice(0, nnz),
+      offsets: offsets.slice(0, this.#row + 1),
+      features: features.slice(0, nnz),
+      values: values.slice(0, nnz),
       nearTies: this.nearTies,
     };
-  }
-
-  #reserve(total: number): void {
-    if (total <= this.#features.length) return;
-    const capacity = Math.max(total, 2 * this.#features.length);
-    const features = new Uint32Array(capacity);
-    features.set(this.#features);
-    this.#features = features;
-    const values = new Float32Array(capacity);
-    values.set(this.#values);
-    this.#values = values;
   }
 }

@@ -21,48 +21,34 @@
  */
 import { NumericError } from '../errors.js';
 import type { Architecture } from '../sae.js';
-import { CodesBuilder, type OwnedCodes } from './codes-builder.js';
-import { CHECKS_BOUNDS, Kernels, type Pointer } from './loader.js';
-import { Pace } from './pace.js';
+import type { CodesBuilder } from './codes-builder.js';
+import { CHECKS_BOUNDS, Kernels, StretchFull, type Pointer } from './loader.js';
+import { hasRoom, Screen, screenBytes, type ScreenedChunk, screensGate, ScreenTrial } from './screen.js';
+import { BLOCK, BOUNDED, PANEL, decideCandidates, encoderBytes, type EncoderWeights } from './shape.js';
+import type { Home } from './space.js';
 
-/** What encoding needs of an SAE: plain data, which a worker can be sent. */
-export interface EncoderWeights {
-  readonly architecture: Architecture;
-  readonly d_in: number;
-  readonly d_sae: number;
-  /** [d_in, d_sae] */
-  readonly W_enc: Float32Array;
-  /** [d_sae] */
-  readonly b_enc: Float32Array;
-  readonly threshold: Float32Array | null;
-  /** topk: of a row; batchtopk: see `RangeOptions.budget`. */
-  readonly k: number | null;
-  /** gated only: exp(r_mag) and b_gate, [d_sae] each; `b_enc` is the magnitudes'. */
-  readonly gate: { readonly scale: Float32Array; readonly bias: Float32Array } | null;
-  /** [d_sae] what each column and bias is multiplied by (decoder norms), or nothing. */
-  readonly scale: Float64Array | null;
-  /** tol_r = perNorm * ||xbar_r|| + constant (engine/ties.ts). */
-  readonly perNorm: number;
-  readonly constant: number;
-}
-
-/** Rows per chunk: the packed weights are read once per chunk. */
-export const CHUNK = 128;
-/** Features per block: chunk x block pre-activations (64 KiB) stay in the second-level cache. */
-export const BLOCK = 128;
-const PANEL = 8;
 /** Which form of the dense product: the numbers are the same. */
 const DENSE = CHECKS_BOUNDS ? 'denseShuffled' : 'dense';
 const RECORD_BYTES = 32;
 const TIES_WORD = 3;
 const FLAGS_WORD = 4;
 const BAD_INPUT = 1;
-/** Far below every floor and threshold, and finite: what the columns past d_sae hold. */
+/** Far below every floor and threshold, and finite: what the columns past d_sae hold; gated biases a quarter of it, which can be added to. */
 const NEVER = -3.4028234663852886e38;
 
-/** The bytes that an encoder's weights take in linear memory. */
-export function encoderBytes(d_in: number, d_sae: number, gated = false): number {
-  return Math.ceil(d_sae / PANEL) * PANEL * (d_in + (gated ? 4 : 2)) * 4;
+/** `auto` screens where a product is long enough to be worth an estimate, */
+const LEAST_D_IN = 96;
+const LEAST_D_SAE = 1024;
+/** tries it with chunks that can be timed (multiply-adds: about a millisecond), */
+const LEAST_WORK = 2e7;
+/** and once so many rows have been encoded that rounding the weights is a small part of it all. */
+const PAYS = 512;
+
+/** A chunk of rows in linear memory. */
+interface Chunk {
+  readonly packed: Pointer;
+  readonly state: Pointer;
+  readonly screened: ScreenedChunk | null;
 }
 
 export class Encoder {
@@ -76,21 +62,41 @@ export class Encoder {
   readonly #panels: number;
   readonly #w: Pointer;
   readonly #bias: Pointer;
-  readonly #threshold: Pointer;
+  #threshold: Pointer;
   /** gated only. */
   readonly #gate: { readonly gates: Pointer; readonly scales: Pointer; readonly biases: Pointer } | null;
-  readonly #top: Pointer;
+  #top: Pointer;
+  readonly #architecture: Architecture;
+  readonly #mode: EncoderWeights['screen'];
+  #screen: Screen | null = null;
+  /** What z - threshold has to pass: batchtopk's floor; NaN where rows have floors (topk). */
+  #base = 0;
+  readonly #trial = new ScreenTrial();
+  /** Multiply-adds so far, while it is not known whether a screen pays for its rounding of the weights. */
+  #work = 0;
+  /** Null where the instance has a memory of its own. */
+  readonly #home: Home | null;
 
-  /** Packs the weights. @throws BackendError when they do not fit */
-  constructor(module: WebAssembly.Module, weights: EncoderWeights) {
-    const { d_in, d_sae, scale } = weights;
-    const kernels = new Kernels(module);
+  /**
+   * Packs the weights, or finds them packed.
+   * @param home where the memory is shared: whose part of it, and whether another thread has packed
+   *   the weights (their arrays are not looked at then); `module` is the one that is built for that
+   * @throws BackendError when they do not fit
+   */
+  constructor(module: WebAssembly.Module, weights: EncoderWeights, home: Home | null = null) {
+    const { d_in, d_sae } = weights;
+    const kernels = new Kernels(module, home?.memory);
+    if (home !== null) kernels.bound(home.weights);
     this.#kernels = kernels;
+    this.#home = home;
     this.d_sae = d_sae;
     this.#d_in = d_in;
     this.#k = weights.architecture === 'topk' ? Math.min(weights.k ?? 0, d_sae) : null;
     this.#perNorm = weights.perNorm;
     this.#constant = weights.constant;
+    this.#architecture = weights.architecture;
+    this.#mode = weights.screen;
+    if (this.#k !== null) this.#base = NaN;
     this.#panels = Math.ceil(d_sae / PANEL);
     const columns = this.#panels * PANEL;
     const shape = `the encoder of d_in ${d_in} x d_sae ${d_sae}`;
@@ -100,7 +106,14 @@ export class Encoder {
     this.#threshold = kernels.alloc(columns * 4, shape);
     this.#gate = weights.gate === null ? null : { gates: this.#threshold, scales: kernels.alloc(columns * 4, shape), biases: kernels.alloc(columns * 4, shape) };
     this.#top = kernels.mark();
+    if (home?.packed !== true) this.#packWeights(weights, columns, shape);
+    if (home !== null) this.#enter(home);
+    if (this.#mode === 'on') this.#addScreen();
+  }
 
+  #packWeights(weights: EncoderWeights, columns: number, shape: string): void {
+    const { d_in, d_sae, scale } = weights;
+    const kernels = this.#kernels;
     const staging = kernels.alloc(columns * 4, shape);
     const row = kernels.f32(staging, columns).fill(0);
     for (let d = 0; d < d_in; d++) {
@@ -117,16 +130,30 @@ export class Encoder {
       // The product of both begins at 0; their biases come after it.
       bias.fill(0);
       const { gates, scales, biases } = this.#gate;
-      kernels.f32(gates, columns).fill(NEVER).set(weights.gate.bias);
+      kernels.f32(gates, columns).fill(NEVER / 4).set(weights.gate.bias);
       kernels.f32(scales, columns).fill(1).set(weights.gate.scale);
-      kernels.f32(biases, columns).fill(NEVER).set(weights.b_enc);
-      return;
+      kernels.f32(biases, columns).fill(NEVER / 4).set(weights.b_enc);
+    } else {
+      for (let i = 0; i < d_sae; i++) {
+        bias[i] = (weights.b_enc[i] ?? 0) * (scale?.[i] ?? 1);
+        // z > threshold and z > 0 is one comparison.
+        threshold[i] = Math.max(0, weights.threshold?.[i] ?? 0);
+      }
     }
-    for (let i = 0; i < d_sae; i++) {
-      bias[i] = (weights.b_enc[i] ?? 0) * (scale?.[i] ?? 1);
-      // z > threshold and z > 0 is one comparison.
-      threshold[i] = Math.max(0, weights.threshold?.[i] ?? 0);
-    }
+  }
+
+  /** To this thread's own part of a shared memory. */
+  #enter(home: Home): void {
+    const kernels = this.#kernels;
+    kernels.bound(home.own);
+    // batchtopk raises its floor as it goes, and each thread for itself.
+    if (this.#architecture === 'batchtopk') this.#threshold = kernels.alloc(this.#panels * PANEL * 4, 'thresholds');
+    this.#top = kernels.mark();
+  }
+
+  /** Bytes of packed weights, and of what the screen has of them. */
+  get weightBytes(): number {
+    return encoderBytes(this.#d_in, this.d_sae, this.#gate !== null) + (this.#screen === null ? 0 : screenBytes(this.#d_in, this.#panels * PANEL));
   }
 
   /** Bytes of linear memory in use. */
@@ -142,9 +169,89 @@ export class Encoder {
    * @throws NumericError naming the lowest row with a value that is not finite
    */
   encodeChunk(xbar: Float32Array, first: number, rows: number, codes: CodesBuilder, firstRow: number): void {
-    const { packed, state } = this.#pack(xbar, first, rows);
-    if (this.#k === null) this.#compact(rows, packed, state, firstRow + first, codes);
-    else this.#select(rows, this.#k, packed, state, firstRow + first, codes);
+    try {
+      this.#encodeChunk(xbar, first, rows, codes, firstRow);
+    } catch (error) {
+      // So much fires that the entries do not fit: of half the rows they may, and of one they do.
+      if (!(error instanceof StretchFull) || rows === 1) throw error;
+      const half = rows >> 1;
+      this.encodeChunk(xbar, first, half, codes, firstRow);
+      this.encodeChunk(xbar, first + half, rows - half, codes, firstRow);
+    }
+  }
+
+  #encodeChunk(xbar: Float32Array, first: number, rows: number, codes: CodesBuilder, firstRow: number): void {
+    const way = this.#wayOf(rows);
+    const begin = way === null ? 0 : performance.now();
+    const chunk = this.#pack(xbar, first, rows);
+    const screened = this.#screen !== null && (way === 'screened' || this.#mode === 'on') ? this.#screen.begin(chunk.x, chunk.packed, chunk.state, rows, this.#base) : null;
+    if (this.#k === null) this.#compact(rows, { ...chunk, screened }, firstRow + first, codes);
+    else this.#select(rows, this.#k, { ...chunk, screened }, firstRow + first, codes);
+    if (way !== null) this.#trial.took(way, (performance.now() - begin) / rows);
+  }
+
+  /** Null where chunks are not screened; else what share of their pre-activations were computed in f32. */
+  get screen(): { readonly survivorRatio: number } | null {
+    if (this.#screen === null || (this.#mode === 'auto' && this.#trial.verdict === 'dense')) return null;
+    return { survivorRatio: this.#screen.screened === 0 ? 0 : this.#screen.computed / this.#screen.screened };
+  }
+
+  /** `auto`: how a chunk is done, null where that is not up to the trial. */
+  #wayOf(rows: number): 'dense' | 'screened' | null {
+    if (this.#mode !== 'auto' || this.#d_in < LEAST_D_IN || this.d_sae < LEAST_D_SAE) return null;
+    const work = rows * this.#d_in * this.d_sae;
+    if (work < LEAST_WORK) return this.#trial.verdict === 'screened' ? 'screened' : null;
+    if (this.#screen === null) {
+      // Of threads that share a memory, the one that packed the weights decides for all.
+      if (this.#home?.packed === true) return null;
+      if (this.#work < PAYS * this.#d_in * this.d_sae) {
+        this.#work += work;
+        return null;
+      }
+      if (!(this.#home !== null || hasRoom(this.#kernels, this.#d_in, this.#panels * PANEL)) || !this.#addScreen()) {
+        // It is not asked again.
+        this.#work = -Infinity;
+        return null;
+      }
+    }
+    return this.#trial.next;
+  }
+
+  /** Whether there is a screen, for threads that share the memory: they take it then by `addScreen`. */
+  get hasScreen(): boolean {
+    return this.#screen !== null;
+  }
+
+  /** The screen that another thread has packed. */
+  addScreen(): void {
+    if (this.#screen === null) this.#addScreen();
+  }
+
+  /** @returns whether this SAE can be screened */
+  #addScreen(): boolean {
+    const kernels = this.#kernels;
+    const columns = this.#panels * PANEL;
+    const copy = (pointer: Pointer): Float32Array => kernels.f32(pointer, columns).slice();
+    const ranked = this.#architecture === 'topk' || this.#architecture === 'batchtopk';
+    const magnification = this.#gate === null ? 1 : copy(this.#gate.scales).reduce((most, one) => Math.max(most, one), 1);
+    const own = (pointer: Pointer): Float32Array => kernels.f32(pointer, this.d_sae);
+    if (this.#gate !== null && !screensGate(own(this.#gate.gates), own(this.#gate.biases), magnification)) return false;
+    if (this.#home === null) kernels.reset(this.#top);
+    else kernels.bound(this.#home.screen);
+    this.#screen = new Screen(kernels, {
+      d_in: this.#d_in,
+      d_sae: this.d_sae,
+      panels: this.#panels,
+      w: this.#w,
+      bias: this.#bias,
+      edges: ranked || this.#gate !== null ? null : copy(this.#threshold),
+      biases: copy(this.#gate?.gates ?? this.#bias),
+      gated: this.#gate !== null,
+      magnification,
+    }, this.#home?.packed);
+    if (this.#home === null) this.#top = kernels.mark();
+    else this.#enter(this.#home);
+    return true;
   }
 
   /**
@@ -158,7 +265,8 @@ export class Encoder {
     const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * BLOCK * 4, 'a tile of pre-activations');
     const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
     for (let block = 0; block < blocks; block++) {
-      const { begin, columns } = this.#dense(block, rows, packed, tile);
+      const { begin, columns } = this.#blockOf(block);
+      this.#dense(block, rows, packed, tile, BLOCK * 4);
       const width = Math.min(columns, this.d_sae - begin);
       const values = kernels.f32(tile, rows * BLOCK);
       if (this.#gate !== null) {
@@ -171,11 +279,13 @@ export class Encoder {
 
   /** batchtopk: from now on, only what is above `floor` is written. */
   raiseFloor(floor: number): void {
+    this.#base = floor;
     this.#kernels.f32(this.#threshold, this.#panels * PANEL).fill(floor);
   }
 
   /** All but topk: entries come block by block, and are put in row order at the end. */
-  #compact(rows: number, packed: Pointer, state: Pointer, name: number, codes: CodesBuilder): void {
+  #compact(rows: number, chunk: Chunk, name: number, codes: CodesBuilder): void {
+    const { state } = chunk;
     const kernels = this.#kernels;
     const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
     const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * BLOCK * 4, 'a tile of pre-activations');
@@ -184,7 +294,8 @@ export class Encoder {
     const entries = kernels.mark();
     let total = 0;
     for (let block = 0; block < blocks; block++) {
-      const { begin, columns } = this.#dense(block, rows, packed, tile);
+      const { begin, columns } = this.#blockOf(block);
+      this.#tile(block, rows, chunk, tile, BLOCK * 4);
       // Room for the case that everything fires: what does not is given back.
       kernels.alloc(rows * columns * 8, 'the entries of a chunk');
       const [from, to] = [begin * 4, [state, counts + block * rows * 4, entries + total * 8] as const];
@@ -198,16 +309,34 @@ export class Encoder {
   }
 
   /** topk: each row's candidates, pruned as they come. */
-  #select(rows: number, k: number, packed: Pointer, state: Pointer, name: number, codes: CodesBuilder): void {
+  #select(rows: number, k: number, chunk: Chunk, name: number, codes: CodesBuilder): void {
+    const { state } = chunk;
     const kernels = this.#kernels;
     const { call } = kernels;
     const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
     const { keep, full, capacity } = decideCandidates(k, blocks);
-    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * BLOCK * 4, 'a tile of pre-activations');
     const candidates = kernels.alloc(rows * capacity * 8, `${rows} x ${capacity} candidates of a chunk`);
+    const bounded = chunk.screened === null ? 0 : Math.min(blocks, BOUNDED);
+    const stride = Math.max(1, bounded) * BLOCK * 4;
+    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * stride, 'a tile of pre-activations');
+    // The first blocks' upper bounds give floors, before any pre-activation is computed.
+    if (chunk.screened !== null && this.#screen !== null) {
+      const records = kernels.alloc(rows * RECORD_BYTES, 'records of bounds');
+      kernels.u32(records, (rows * RECORD_BYTES) / 4).set(kernels.u32(state, (rows * RECORD_BYTES) / 4));
+      for (let block = 0; block < bounded; block++) {
+        const { begin, columns } = this.#blockOf(block);
+        const at = tile + begin * 4;
+        this.#screen.bound(chunk.screened, begin / PANEL, columns / PANEL, at, stride);
+        call.collect(at, stride, rows, columns, begin, records, keep, full, candidates, capacity);
+      }
+      call.raiseFloors(rows, keep, records, candidates, capacity, state, chunk.screened.widths);
+    }
     for (let block = 0; block < blocks; block++) {
-      const { begin, columns } = this.#dense(block, rows, packed, tile);
-      call.collect(tile, BLOCK * 4, rows, columns, begin, state, keep, full, candidates, capacity);
+      const { begin, columns } = this.#blockOf(block);
+      const at = block < bounded ? tile + begin * 4 : tile;
+      if (chunk.screened !== null && block < bounded) this.#screen?.settle(chunk.screened, begin / PANEL, columns / PANEL, at, stride);
+      else this.#tile(block, rows, chunk, at, stride);
+      call.collect(at, stride, rows, columns, begin, state, keep, full, candidates, capacity);
     }
     const counts = kernels.alloc(rows * 4, 'the counts of a chunk');
     const entries = kernels.alloc(rows * k * 8, 'the entries of a chunk');
@@ -217,29 +346,42 @@ export class Encoder {
   }
 
   /** Packs a chunk of rows and begins their records; frees what the chunk before it left. */
-  #pack(xbar: Float32Array, first: number, rows: number): { packed: Pointer; state: Pointer } {
+  #pack(xbar: Float32Array, first: number, rows: number): { x: Pointer; packed: Pointer; state: Pointer } {
     const kernels = this.#kernels;
     const d_in = this.#d_in;
     kernels.reset(this.#top);
     const quads = Math.ceil(rows / 4);
-    const x = kernels.alloc(rows * d_in * 4, 'the input rows');
+    // Rows that lie in this memory are read where they are.
+    const here = xbar.buffer === kernels.call.memory.buffer;
+    const x = here ? xbar.byteOffset + first * d_in * 4 : kernels.alloc(rows * d_in * 4, 'the input rows');
     const packed = kernels.alloc(quads * 4 * d_in * 4, 'the packed input rows');
     const state = kernels.alloc(quads * 4 * RECORD_BYTES, "the rows' records");
-    kernels.f32(x, rows * d_in).set(xbar.subarray(first * d_in, (first + rows) * d_in));
+    if (!here) kernels.f32(x, rows * d_in).set(xbar.subarray(first * d_in, (first + rows) * d_in));
     kernels.call.packRows(x, rows, d_in, packed, state, this.#perNorm, this.#constant);
-    return { packed, state };
+    return { x, packed, state };
   }
 
-  /** A block of pre-activations, into the tile. */
-  #dense(block: number, rows: number, packed: Pointer, tile: Pointer): { begin: number; columns: number } {
+  #blockOf(block: number): { begin: number; columns: number } {
     const begin = block * BLOCK;
-    const columns = Math.min(BLOCK, this.#panels * PANEL - begin);
+    return { begin, columns: Math.min(BLOCK, this.#panels * PANEL - begin) };
+  }
+
+  /** A block of pre-activations, of which those that pass no edge may be missing, into a tile of rows `stride` bytes apart. */
+  #tile(block: number, rows: number, { packed, screened }: Chunk, tile: Pointer, stride: number): void {
+    if (screened === null || this.#screen === null) return this.#dense(block, rows, packed, tile, stride);
+    const { begin, columns } = this.#blockOf(block);
+    this.#screen.bound(screened, begin / PANEL, columns / PANEL, tile, stride);
+    this.#screen.settle(screened, begin / PANEL, columns / PANEL, tile, stride);
+  }
+
+  /** A block of pre-activations, all of them. */
+  #dense(block: number, rows: number, packed: Pointer, tile: Pointer, stride: number): void {
+    const { begin, columns } = this.#blockOf(block);
     const w = this.#w + begin * this.#d_in * 4;
     const bias = this.#bias + begin * 4;
     const { call } = this.#kernels;
     if (rows === 1) call.denseRow(packed, w, columns / PANEL, this.#d_in, bias, tile);
-    else call[DENSE](packed, Math.ceil(rows / 4), w, columns / PANEL, this.#d_in, bias, tile, BLOCK * 4);
-    return { begin, columns };
+    else call[DENSE](packed, Math.ceil(rows / 4), w, columns / PANEL, this.#d_in, bias, tile, stride);
   }
 
   /** Adds up the near ties, and stops at the lowest row that is flagged; `name` is what the chunk's row 0 is called. */
@@ -256,16 +398,6 @@ export class Encoder {
   }
 }
 
-/** How many candidates a topk row holds. Pure, tested without kernels. */
-export function decideCandidates(k: number, blocks: number): { keep: number; full: number; capacity: number } {
-  const keep = k + 1;
-  // Pruning pays when it removes at least as much as it keeps; small k waits for a block's worth.
-  const full = Math.max(2 * keep, BLOCK);
-  // A row that can never hold so many has room for all of its features, and is never pruned on the way.
-  const all = blocks * BLOCK;
-  return full + BLOCK >= all ? { keep, full: Math.max(keep, all), capacity: Math.max(keep, all) } : { keep, full, capacity: full + BLOCK };
-}
-
 function align(pointer: Pointer): Pointer {
   return Math.ceil(pointer / 16) * 16;
 }
@@ -276,35 +408,4 @@ function notFinite(row: number, flags: number): NumericError {
     : new NumericError(`pre-activations, row ${row}: a value is not finite, though the row and the weights are`, {
         hint: 'The product overflows f32: are the activations in the scale that the SAE was trained on?',
       });
-}
-
-/** Entries of batchtopk that are worth a selection. */
-const PRUNED_FROM = 1 << 16;
-
-export interface RangeOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** What row 0 of `xbar` is called in an error. */
-  readonly firstRow?: number;
-  /** batchtopk: entries that the whole call shares. Of these rows at most one more is given: what the selection of the whole needs. */
-  readonly budget?: number | undefined;
-}
-
-/**
- * Encodes rows begin .. end of `xbar` on this thread, pausing for events.
- * @throws NumericError naming the lowest row that is not finite; the signal's reason when aborted
- */
-export async function encodeRange(encoder: Encoder, xbar: Float32Array, begin: number, end: number, options: RangeOptions = {}): Promise<OwnedCodes> {
-  const codes = new CodesBuilder(end - begin, encoder.d_sae);
-  const pace = new Pace(options.signal);
-  const { budget } = options;
-  // Chunks of other calls may come between: each sets the floor it needs.
-  let floor = 0;
-  for (let first = begin; first < end; first += CHUNK) {
-    if (pace.isDue) await pace.pause();
-    if (budget !== undefined) encoder.raiseFloor(floor);
-    encoder.encodeChunk(xbar, first, Math.min(CHUNK, end - first), codes, options.firstRow ?? 0);
-    if (budget !== undefined && codes.length > PRUNED_FROM + 2 * (budget + 1)) floor = codes.prune(budget + 1);
-  }
-  if (budget !== undefined && codes.length > budget + 1) codes.prune(budget + 1);
-  return codes.finish();
 }

@@ -1,25 +1,81 @@
 /**
  * What the pool and its workers say to each other. Large arrays travel by
- * transfer; nothing is shared, so no page needs cross-origin isolation.
+ * transfer, and come back with the answer to be used again; or they are shared,
+ * and only the way to them is sent.
  */
 import { BackendError, NumericError, isAbort } from '../errors.js';
-import type { SparseCodes } from '../codes.js';
-import type { EncoderWeights } from './encoder.js';
-import type { KernelModule } from './loader.js';
+import type { KernelModule, Pointer } from './loader.js';
+import type { RoomArrays } from './rooms.js';
+import type { EncoderWeights } from './shape.js';
+import type { Home } from './space.js';
 
 /** The name that tells a worker thread that it is one of the pool's. */
 export const WORKER_NAME = 'saekit-wasm-worker';
 
+/** A piece of a call, for a thread with the encoder in a memory of its own. */
+export interface PieceRequest {
+  readonly sae: number;
+  /** At least [rows, d_in]. */
+  readonly xbar: Float32Array<ArrayBuffer>;
+  readonly rows: number;
+  /** What row 0 of `xbar` is called in an error. */
+  readonly firstRow: number;
+  readonly budget: number | undefined;
+  readonly room: RoomArrays;
+  /** Rows that the room has already: the piece comes below them. */
+  readonly held: number;
+}
+
+/** Codes of the piece, in the room; both arrays are the pool's again. */
+export interface PieceReply extends EncoderBytes {
+  readonly xbar: Float32Array<ArrayBuffer>;
+  readonly room: RoomArrays;
+  readonly nearTies: number;
+}
+
+/** What a worker's encoder takes: linear memory, and the part of it that is weights. */
+export interface EncoderBytes {
+  readonly linear: number;
+  readonly weights: number;
+}
+
+/** A share of a call on a memory that all threads see: share.ts. */
+export interface ShareRequest {
+  readonly sae: number;
+  readonly cuts: readonly number[];
+  readonly firstRow: number;
+  readonly budget: number | undefined;
+  readonly room: RoomArrays;
+  /** Whether the screen is packed. */
+  readonly screened: boolean;
+}
+
+export interface ShareReply {
+  readonly room: RoomArrays;
+  readonly chunks: number[];
+  readonly nearTies: number;
+  readonly failure: { readonly chunk: number; readonly error: PlainError } | null;
+}
+
+/** Where a worker's encoder is, if not in a memory of its own. */
+export interface SharedHome {
+  readonly home: Home;
+  readonly control: Pointer;
+  readonly rows: { readonly at: Pointer; readonly length: number };
+}
+
 export type Request =
-  | { readonly type: 'load'; readonly job: number; readonly sae: number; readonly weights: EncoderWeights; readonly kind: KernelModule }
-  | { readonly type: 'encode'; readonly job: number; readonly sae: number; readonly xbar: Float32Array; readonly rows: number; readonly firstRow: number; readonly budget: number | undefined }
+  | { readonly type: 'load'; readonly job: number; readonly sae: number; readonly weights: EncoderWeights; readonly kind: KernelModule; readonly shared: SharedHome | null }
+  | ({ readonly type: 'piece'; readonly job: number } & PieceRequest)
+  | ({ readonly type: 'share'; readonly job: number } & ShareRequest)
   | { readonly type: 'abort'; readonly job: number }
   | { readonly type: 'unload'; readonly sae: number };
 
 export type Reply =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly error: PlainError }
-  | { readonly type: 'done'; readonly job: number; readonly codes: SparseCodes | null }
+  /** `result`: EncoderBytes of load, PieceReply, ShareReply. */
+  | { readonly type: 'done'; readonly job: number; readonly result: EncoderBytes | PieceReply | ShareReply }
   | { readonly type: 'error'; readonly job: number; readonly error: PlainError };
 
 /** An error as data: structured cloning keeps neither the class nor the fields of ours. */

@@ -1,25 +1,32 @@
 /**
- * Worker threads that encode: each has the packed encoder in a memory of its
- * own, gets rows by transfer and sends codes back. No shared memory, so no
- * cross-origin isolation is needed. The thread that owns the pool works too, so
- * N threads are N - 1 workers.
+ * Worker threads that encode. The thread that owns the pool works too, so N
+ * threads are N - 1 workers. How a call is divided among them is up to the team
+ * (shared-team.ts, transfer-team.ts); here is what they all need: starting, asking,
+ * losing and ending workers.
  */
 import { BackendError } from '../errors.js';
-import type { SparseCodes } from '../codes.js';
-import type { EncoderWeights, RangeOptions } from './encoder.js';
 import type { KernelModule } from './loader.js';
-import { fromPlain, type Reply } from './messages.js';
+import { fromPlain, type EncoderBytes, type PieceReply, type PieceRequest, type Reply, type ShareReply, type ShareRequest, type SharedHome } from './messages.js';
+import type { RoomArrays } from './rooms.js';
+import type { EncoderWeights } from './shape.js';
 import { startThread, type Thread } from './thread.js';
 
+type Result = EncoderBytes | PieceReply | ShareReply;
+
 interface Job {
-  resolve(codes: SparseCodes | null): void;
+  resolve(result: Result): void;
   reject(reason: unknown): void;
 }
 
+/** A piece of work was lost with its thread: whoever gave it can do it again. */
+export class ThreadLost extends Error {}
+
 /** One worker, and what is waiting for it. */
-class Member {
+export class Member {
   readonly #jobs: Map<number, Job>;
   readonly #thread: Thread;
+  /** What it has, and what that takes. */
+  readonly #saes = new Map<number, EncoderBytes>();
   #next = 0;
   /** Why it can no longer be asked, once it cannot. */
   lost: Error | null = null;
@@ -36,7 +43,7 @@ class Member {
       const job = jobs.get(reply.job);
       jobs.delete(reply.job);
       if (jobs.size === 0) thread.keepAlive(false);
-      if (reply.type === 'done') job?.resolve(reply.codes);
+      if (reply.type === 'done') job?.resolve(reply.result);
       else job?.reject(fromPlain(reply.error));
     };
     const thread = await startThread(url, { reply: settle, lost: (reason) => member.end(reason) });
@@ -44,45 +51,66 @@ class Member {
     return member;
   }
 
-  load(sae: number, weights: EncoderWeights, kind: KernelModule): Promise<SparseCodes | null> {
-    return this.#ask((job) => this.#thread.post({ type: 'load', job, sae, weights, kind }));
+  async load(sae: number, weights: EncoderWeights, kind: KernelModule, shared: SharedHome | null): Promise<void> {
+    const reply = await this.#ask((job) => this.#thread.post({ type: 'load', job, sae, weights, kind, shared }));
+    if ('linear' in reply) this.#saes.set(sae, reply);
   }
 
-  async encode(sae: number, xbar: Float32Array<ArrayBuffer>, rows: number, { firstRow = 0, budget, signal }: RangeOptions): Promise<SparseCodes> {
+  /** What an SAE takes there, as of its last answer. */
+  bytes(sae: number): EncoderBytes {
+    return this.#saes.get(sae) ?? { linear: 0, weights: 0 };
+  }
+
+  /** Whether it can be asked, and has this SAE. */
+  has(sae: number): boolean {
+    return this.lost === null && this.#saes.has(sae);
+  }
+
+  /**
+   * Both arrays of the request are the worker's, until they come back.
+   * @throws NumericError naming the lowest row that is not finite; ThreadLost where the failure was the thread's
+   */
+  async piece(request: PieceRequest, signal: AbortSignal | undefined): Promise<PieceReply> {
     let abort = () => undefined as void;
     try {
-      const codes = await this.#ask((job) => {
-        abort = () => this.#thread.post({ type: 'abort', job });
+      const reply = await this.#ask((job) => {
+        abort = () => {
+          if (this.lost === null) this.#thread.post({ type: 'abort', job });
+        };
         signal?.addEventListener('abort', abort);
-        this.#thread.post({ type: 'encode', job, sae, xbar, rows, firstRow, budget }, [xbar.buffer]);
+        this.#thread.post({ type: 'piece', job, ...request }, [request.xbar.buffer, ...buffersOf(request.room)]);
       });
-      signal?.throwIfAborted();
-      if (codes === null) throw new BackendError('WASM worker: answered without codes');
-      return codes;
-    } catch (error) {
-      // The worker's AbortError becomes the caller's own reason.
-      signal?.throwIfAborted();
-      throw error;
+      if (!('xbar' in reply)) throw new BackendError('WASM worker: answered without codes');
+      this.#saes.set(request.sae, reply);
+      return reply;
     } finally {
       signal?.removeEventListener('abort', abort);
     }
   }
 
+  /** @throws ThreadLost where the failure was the thread's */
+  async share(request: ShareRequest): Promise<ShareReply> {
+    const reply = await this.#ask((job) => this.#thread.post({ type: 'share', job, ...request }));
+    if (!('chunks' in reply)) throw new BackendError('WASM worker: answered without codes');
+    return reply;
+  }
+
   unload(sae: number): void {
+    if (!this.#saes.delete(sae)) return;
     if (this.lost === null) this.#thread.post({ type: 'unload', sae });
   }
 
-  /** Ends the thread; what waits for it is rejected with this reason. */
+  /** Ends the thread; what waits for it is lost. */
   end(reason: Error): void {
     if (this.lost !== null) return;
     this.lost = reason;
     this.#thread.terminate();
-    for (const job of this.#jobs.values()) job.reject(reason);
+    for (const job of this.#jobs.values()) job.reject(new ThreadLost(reason.message));
     this.#jobs.clear();
   }
 
-  #ask(send: (job: number) => void): Promise<SparseCodes | null> {
-    if (this.lost !== null) return Promise.reject(this.lost);
+  #ask(send: (job: number) => void): Promise<Result> {
+    if (this.lost !== null) return Promise.reject(new ThreadLost(this.lost.message));
     const job = this.#next++;
     return new Promise((resolve, reject) => {
       this.#jobs.set(job, { resolve, reject });
@@ -121,28 +149,37 @@ export class WorkerPool {
     return new WorkerPool(members);
   }
 
-  /** Workers that can be asked. */
-  get size(): number {
-    return this.#alive().length;
+  /** Workers that were started. */
+  get count(): number {
+    return this.#members.length;
   }
 
-  /** Packs an encoder in every worker. @returns its handle */
-  async load(weights: EncoderWeights, kind: KernelModule): Promise<number> {
+  /** Workers that can be asked. */
+  get size(): number {
+    return this.#members.filter((member) => member.lost === null).length;
+  }
+
+  /**
+   * Gives every worker an encoder: the weights, or where they are.
+   * @param shared for worker `index`
+   * @returns its handle
+   */
+  async load(weights: EncoderWeights, kind: KernelModule, shared: (index: number) => SharedHome | null): Promise<number> {
     const sae = this.#nextSae++;
-    await Promise.all(this.#alive().map((member) => member.load(sae, weights, kind)));
+    const asked = this.#members.map(async (member, index) => {
+      if (member.lost === null) await member.load(sae, weights, kind, shared(index));
+    });
+    const failure = (await Promise.allSettled(asked)).find((result) => result.status === 'rejected' && !(result.reason instanceof ThreadLost));
+    if (failure?.status === 'rejected') {
+      this.unload(sae);
+      throw failure.reason;
+    }
     return sae;
   }
 
-  /** Encodes rows begin .. end of `xbar` in worker `index` of `size`. @throws ThreadLost where the failure was the thread's */
-  async encode(sae: number, index: number, xbar: Float32Array, d_in: number, begin: number, end: number, options: RangeOptions): Promise<SparseCodes> {
-    const member = this.#alive()[index];
-    if (member === undefined) throw new ThreadLost();
-    try {
-      return await member.encode(sae, xbar.slice(begin * d_in, end * d_in), end - begin, { ...options, firstRow: begin });
-    } catch (error) {
-      if (member.lost !== null && !options.signal?.aborted) throw new ThreadLost();
-      throw error;
-    }
+  /** Workers that have an SAE and can be asked. */
+  having(sae: number): Member[] {
+    return this.#members.filter((member) => member.has(sae));
   }
 
   unload(sae: number): void {
@@ -153,11 +190,8 @@ export class WorkerPool {
     const reason = new BackendError('the WASM backend was disposed of');
     for (const member of this.#members) member.end(reason);
   }
-
-  #alive(): Member[] {
-    return this.#members.filter((member) => member.lost === null);
-  }
 }
 
-/** A piece of work was lost with its thread: whoever gave it can do it again. */
-export class ThreadLost extends Error {}
+function buffersOf({ shared, offsets, features, values }: RoomArrays): ArrayBuffer[] {
+  return shared ? [] : [offsets, features, values].map((array) => array.buffer as ArrayBuffer);
+}

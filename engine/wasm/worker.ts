@@ -4,9 +4,12 @@
  * right in the sources, in the rollup build and in any bundle that splits code;
  * started as a worker named WORKER_NAME it serves.
  */
-import { Encoder, encodeRange } from './encoder.js';
+import { Encoder } from './encoder.js';
 import { compileKernels } from './loader.js';
 import { WORKER_NAME, toPlain, type Reply, type Request } from './messages.js';
+import { encodeRange } from './range.js';
+import { Room } from './rooms.js';
+import { CONTROL_WORDS, takeShare } from './share.js';
 
 /** Where a worker is to be started from. */
 export const workerUrl: string = import.meta.url;
@@ -43,44 +46,76 @@ async function findPort(): Promise<Port | null> {
   };
 }
 
+/** An encoder, and where calls are found that it shares. */
+interface Loaded {
+  readonly encoder: Encoder;
+  readonly control: Int32Array;
+  readonly rows: Float32Array;
+}
+
+async function load({ weights, kind, shared }: Request & { type: 'load' }): Promise<Loaded> {
+  const encoder = new Encoder(await compileKernels(kind, shared !== null), weights, shared?.home);
+  if (shared === null) return { encoder, control: new Int32Array(0), rows: new Float32Array(0) };
+  const { buffer } = shared.home.memory;
+  return { encoder, control: new Int32Array(buffer, shared.control, CONTROL_WORDS), rows: new Float32Array(buffer, shared.rows.at, shared.rows.length) };
+}
+
 async function serve(port: Port): Promise<void> {
-  const encoders = new Map<number, Encoder>();
+  const saes = new Map<number, Loaded>();
   const running = new Map<number, AbortController>();
   // Here already, so that a policy that forbids it is told before the worker is ready.
   await compileKernels();
 
-  async function encode(request: Request & { type: 'encode' }): Promise<void> {
-    const encoder = encoders.get(request.sae);
-    if (encoder === undefined) throw new Error(`SAE ${request.sae} is not loaded`);
+  function loaded(sae: number): Loaded {
+    const found = saes.get(sae);
+    if (found === undefined) throw new Error(`SAE ${sae} is not loaded`);
+    return found;
+  }
+
+  async function encodePiece({ job, sae, xbar, rows, firstRow, budget, held, room: arrays }: Request & { type: 'piece' }): Promise<void> {
+    const { encoder } = loaded(sae);
     const abort = new AbortController();
-    running.set(request.job, abort);
+    running.set(job, abort);
     try {
-      const codes = await encodeRange(encoder, request.xbar, 0, request.rows, { signal: abort.signal, firstRow: request.firstRow, budget: request.budget });
-      port.post({ type: 'done', job: request.job, codes }, [codes.offsets.buffer, codes.features.buffer, codes.values.buffer]);
+      const room = new Room(arrays);
+      const { nearTies } = await encodeRange(encoder, xbar, rows, room, { signal: abort.signal, firstRow, budget, held });
+      port.post({ type: 'done', job, result: { xbar, room: room.arrays, nearTies, linear: encoder.byteLength, weights: encoder.weightBytes } }, [xbar.buffer, ...room.transfer]);
     } finally {
-      running.delete(request.job);
+      running.delete(job);
     }
+  }
+
+  async function encodeShare({ job, sae, cuts, firstRow, budget, room: arrays, screened }: Request & { type: 'share' }): Promise<void> {
+    const { encoder, control, rows } = loaded(sae);
+    const room = new Room(arrays);
+    if (screened) encoder.addScreen();
+    const { chunks, nearTies, failure } = await takeShare(encoder, { control, cuts, rows, firstRow, budget }, room, null);
+    const plain = failure === null ? null : { chunk: failure.chunk, error: toPlain(failure.error) };
+    port.post({ type: 'done', job, result: { room: room.arrays, chunks, nearTies, failure: plain } }, []);
   }
 
   port.listen((request) => {
     const fail = (error: unknown, job: number) => port.post({ type: 'error', job, error: toPlain(error) }, []);
     switch (request.type) {
       case 'load':
-        compileKernels(request.kind)
-          .then((module) => {
-            encoders.set(request.sae, new Encoder(module, request.weights));
-            port.post({ type: 'done', job: request.job, codes: null }, []);
+        load(request)
+          .then((part) => {
+            saes.set(request.sae, part);
+            port.post({ type: 'done', job: request.job, result: { linear: part.encoder.byteLength, weights: part.encoder.weightBytes } }, []);
           })
           .catch((error: unknown) => fail(error, request.job));
         break;
-      case 'encode':
-        encode(request).catch((error: unknown) => fail(error, request.job));
+      case 'piece':
+        encodePiece(request).catch((error: unknown) => fail(error, request.job));
+        break;
+      case 'share':
+        encodeShare(request).catch((error: unknown) => fail(error, request.job));
         break;
       case 'abort':
         running.get(request.job)?.abort();
         break;
       case 'unload':
-        encoders.delete(request.sae);
+        saes.delete(request.sae);
     }
   });
   port.post({ type: 'ready' }, []);

@@ -7,7 +7,7 @@ import type { SparseCodes } from '../../engine/codes.js';
 import { NumericError, ShapeError } from '../../engine/errors.js';
 import type { Architecture, Sae } from '../../engine/sae.js';
 import { createWasmBackend } from '../../engine/wasm/backend.js';
-import { BLOCK, CHUNK } from '../../engine/wasm/encoder.js';
+import { BLOCK, CHUNK } from '../../engine/wasm/shape.js';
 import { assertCodesMatch, assertDecodeMatches, makeSae, oracleEncode, oracleRows, randomRows } from '../shared/oracle.js';
 import { uniform } from '../shared/random.js';
 

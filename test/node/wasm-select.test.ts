@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK, decideCandidates } from '../../engine/wasm/encoder.js';
+import { BLOCK, decideCandidates } from '../../engine/wasm/shape.js';
 import { Kernels, compileKernels } from '../../engine/wasm/loader.js';
 
 const module = await compileKernels();

@@ -4,9 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { BackendError, NumericError } from '../../engine/errors.js';
 import type { Architecture } from '../../engine/sae.js';
-import { createWasmBackend, splitRows } from '../../engine/wasm/backend.js';
-import { CHUNK } from '../../engine/wasm/encoder.js';
+import { createWasmBackend } from '../../engine/wasm/backend.js';
+import { CHUNK } from '../../engine/wasm/shape.js';
+import { cutRows } from '../../engine/wasm/range.js';
 import { moduleFlags, startThread } from '../../engine/wasm/thread.js';
+import { cutPieces } from '../../engine/wasm/transfer-team.js';
 import { makeSae, randomRows } from '../shared/oracle.js';
 
 describe('three threads', () => {
@@ -116,14 +118,21 @@ test('idle workers do not keep the process alive, working ones do', () => {
   assert.equal(stdout.trim(), '2 2000');
 });
 
-test('splitRows: even pieces that cover the batch, none smaller than a chunk', () => {
-  assert.deepEqual(splitRows(10, 4), [0, 10]);
-  assert.deepEqual(splitRows(0, 4), [0, 0]);
-  assert.deepEqual(splitRows(4 * CHUNK, 4), [0, CHUNK, 2 * CHUNK, 3 * CHUNK, 4 * CHUNK]);
-  for (const rows of [255, 256, 257, 1000, 1001]) {
-    const cuts = splitRows(rows, 3);
-    assert.deepEqual([cuts[0], cuts.at(-1)], [0, rows]);
-    for (let p = 1; p < cuts.length; p++) assert.ok(cuts.length === 2 || cuts[p]! - cuts[p - 1]! >= CHUNK - 1);
+test('cutRows: chunks that cover the batch, smaller ones for the end and for few rows', () => {
+  const H = CHUNK / 2;
+  assert.deepEqual(cutRows(0, 4), [0]);
+  assert.deepEqual(cutRows(10, 4), [0, 10]);
+  assert.deepEqual(cutRows(CHUNK, 2), [0, H, CHUNK]);
+  assert.deepEqual(cutRows(4 * CHUNK, 2), [0, CHUNK, 2 * CHUNK, 2 * CHUNK + H, 3 * CHUNK, 3 * CHUNK + H, 4 * CHUNK]);
+  for (let rows = 1; rows < 3000; rows = Math.ceil(rows * 1.07)) {
+    for (const threads of [1, 2, 3, 8]) {
+      const cuts = cutRows(rows, threads);
+      assert.deepEqual([cuts[0], cuts.at(-1)], [0, rows]);
+      for (let p = 1; p < cuts.length; p++) assert.ok(cuts[p]! > cuts[p - 1]! && cuts[p]! - cuts[p - 1]! <= CHUNK, cuts.join());
+      const pieces = cutPieces(rows, 1000, threads);
+      assert.deepEqual([pieces[0], pieces.at(-1)], [0, rows]);
+      assert.ok(pieces.every((cut) => cuts.includes(cut)) && (pieces.length === cuts.length || pieces.length > 2 * threads));
+    }
   }
 });
 

@@ -1,0 +1,51 @@
+/**
+ * What an encoder is given, and the sizes that follow from it: pure, and needed by
+ * those who divide work and memory among threads.
+ */
+import type { Architecture } from '../sae.js';
+
+/** What encoding needs of an SAE: plain data, which a worker can be sent. */
+export interface EncoderWeights {
+  readonly architecture: Architecture;
+  readonly d_in: number;
+  readonly d_sae: number;
+  /** [d_in, d_sae] */
+  readonly W_enc: Float32Array;
+  /** [d_sae] */
+  readonly b_enc: Float32Array;
+  readonly threshold: Float32Array | null;
+  /** topk: of a row; batchtopk: see `RangeOptions.budget` (range.ts). */
+  readonly k: number | null;
+  /** gated only: exp(r_mag) and b_gate, [d_sae] each; `b_enc` is the magnitudes'. */
+  readonly gate: { readonly scale: Float32Array; readonly bias: Float32Array } | null;
+  /** [d_sae] what each column and bias is multiplied by (decoder norms), or nothing. */
+  readonly scale: Float64Array | null;
+  /** tol_r = perNorm * ||xbar_r|| + constant (engine/ties.ts). */
+  readonly perNorm: number;
+  readonly constant: number;
+  /** Whether pre-activations are screened (screen.ts); `auto`: where that is faster. The codes are the same. */
+  readonly screen: 'auto' | 'on' | 'off';
+}
+
+/** Rows per chunk: the packed weights are read once per chunk. */
+export const CHUNK = 128;
+/** Features per block: chunk x block pre-activations (64 KiB) stay in the second-level cache. */
+export const BLOCK = 128;
+/** Features per panel of packed weights. */
+export const PANEL = 8;
+/** Screened topk: blocks of which a row's first floor is found; 4 MiB a chunk. */
+export const BOUNDED = 64;
+/** The bytes that an encoder's weights take in linear memory. */
+export function encoderBytes(d_in: number, d_sae: number, gated = false): number {
+  return Math.ceil(d_sae / PANEL) * PANEL * (d_in + (gated ? 4 : 2)) * 4;
+}
+
+/** How many candidates a topk row holds. Pure, tested without kernels. */
+export function decideCandidates(k: number, blocks: number): { keep: number; full: number; capacity: number } {
+  const keep = k + 1;
+  // Pruning pays when it removes at least as much as it keeps; small k waits for a block's worth.
+  const full = Math.max(2 * keep, BLOCK);
+  // A row that can never hold so many has room for all of its features, and is never pruned on the way.
+  const all = blocks * BLOCK;
+  return full + BLOCK >= all ? { keep, full: Math.max(keep, all), capacity: Math.max(keep, all) } : { keep, full, capacity: full + BLOCK };
+}

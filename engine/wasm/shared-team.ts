@@ -1,0 +1,199 @@
+/**
+ * Threads that share a memory (SharedArrayBuffer: Node, Deno, pages that are
+ * cross-origin isolated). The packed weights lie in it once; rows are written to
+ * it once and read in place; chunks are taken from a counter in it; codes are
+ * written to shared arrays, of which only the handles are sent.
+ */
+import { joinCodes, type SparseCodes } from '../codes.js';
+import { Encoder } from './encoder.js';
+import type { KernelModule } from './loader.js';
+import { fromPlain } from './messages.js';
+import { Pace } from './pace.js';
+import { ThreadLost, type WorkerPool } from './pool.js';
+import { cutRows, joinParts, type Part } from './range.js';
+import { Room, Store } from './rooms.js';
+import type { EncoderWeights } from './shape.js';
+import { CONTROL_WORDS, begin, stop, takeShare, type Call, type Share } from './share.js';
+import { divide, type Home, type Space } from './space.js';
+import { withoutArrays, type EncodeOptions, type Team, type TeamMemory } from './team.js';
+
+/** A share, and where its codes are. */
+interface Done extends Share {
+  readonly room: Room;
+}
+
+export class SharedTeam implements Team {
+  readonly encoder: Encoder;
+  readonly #pool: WorkerPool;
+  readonly #handle: number;
+  readonly #weights: EncoderWeights;
+  readonly #memory: WebAssembly.Memory;
+  readonly #control: Int32Array;
+  readonly #rows: Float32Array;
+  readonly #rooms = new Store(() => new Room({ shared: true }));
+  /** Calls follow each other: they would have the same threads. */
+  #turn: Promise<void> = Promise.resolve();
+  /** Rooms that workers had to make larger. */
+  #grown = 0;
+
+  private constructor(encoder: Encoder, pool: WorkerPool, handle: number, weights: EncoderWeights, memory: WebAssembly.Memory, space: Space) {
+    this.encoder = encoder;
+    this.#pool = pool;
+    this.#handle = handle;
+    this.#weights = weights;
+    this.#memory = memory;
+    this.#control = new Int32Array(memory.buffer, space.control, CONTROL_WORDS);
+    this.#rows = new Float32Array(memory.buffer, space.rows.begin, space.staged * weights.d_in);
+  }
+
+  /**
+   * Packs the weights and tells the workers where they are.
+   * @param module the build for shared memory
+   * @returns null where the SAE is too large for one memory, or the memory is not to be had
+   */
+  static async start(pool: WorkerPool, module: WebAssembly.Module, kind: KernelModule, weights: EncoderWeights): Promise<SharedTeam | null> {
+    const space = divide(weights, 1 + pool.count);
+    const memory = space === null ? null : allocate(space.bytes);
+    if (space === null || memory === null) return null;
+    const home = (thread: number, packed: boolean): Home => ({ memory, weights: space.weights, screen: space.screen, own: space.threads[thread]!, packed });
+    const encoder = new Encoder(module, weights, home(0, false));
+    const rows = { at: space.rows.begin, length: space.staged * weights.d_in };
+    const handle = await pool.load(withoutArrays(weights), kind, (worker) => ({ home: home(1 + worker, true), control: space.control, rows }));
+    return new SharedTeam(encoder, pool, handle, withoutArrays(weights), memory, space);
+  }
+
+  async encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes> {
+    const { d_in, d_sae } = this.#weights;
+    const before = this.#turn;
+    let end = () => undefined as void;
+    this.#turn = new Promise((resolve) => (end = resolve));
+    try {
+      await before;
+      options.signal?.throwIfAborted();
+      const staged = this.#rows.length / d_in;
+      if (rows <= staged) return await this.#encodeStaged(xbar, 0, rows, options);
+      const pieces: SparseCodes[] = [];
+      for (let first = 0; first < rows; first += staged) pieces.push(await this.#encodeStaged(xbar, first, Math.min(staged, rows - first), options));
+      return joinCodes(pieces, d_sae);
+    } finally {
+      end();
+    }
+  }
+
+  memory(): TeamMemory {
+    const pooled = this.#rooms.idle.reduce((sum, room) => sum + room.byteLength, 0);
+    return { linear: this.#memory.buffer.byteLength, pooled, made: this.#rooms.made + this.#grown };
+  }
+
+  weightBytes(): number {
+    return this.encoder.weightBytes;
+  }
+
+  dispose(): void {
+    this.#pool.unload(this.#handle);
+  }
+
+  /** As many rows as there is room for in the shared memory. */
+  async #encodeStaged(xbar: Float32Array, firstRow: number, rows: number, { signal, budget }: EncodeOptions): Promise<SparseCodes> {
+    const { d_in, d_sae } = this.#weights;
+    const workers = this.#pool.having(this.#handle);
+    const cuts = cutRows(rows, 1 + workers.length);
+    const control = this.#control;
+    this.#rows.set(xbar.subarray(firstRow * d_in, (firstRow + rows) * d_in));
+    begin(control);
+    const call: Call = { control, cuts, rows: this.#rows, firstRow, budget };
+    const screened = this.encoder.hasScreen;
+    const halt = () => stop(control);
+    signal?.addEventListener('abort', halt);
+    try {
+      // The workers are asked first: this thread's own share begins without a pause.
+      const theirs = workers.map(async (worker): Promise<Done | null> => {
+        const given = this.#rooms.take();
+        try {
+          const { room, chunks, nearTies, failure } = await worker.share({ sae: this.#handle, cuts, firstRow, budget, room: given.arrays, screened });
+          if (room.features.length > given.features.length || room.offsets.length > given.offsets.length) this.#grown++;
+          return { room: new Room(room), chunks, nearTies, failure: failure && { chunk: failure.chunk, error: fromPlain(failure.error) } };
+        } catch (error) {
+          // Whatever it took is missing below, and done here. Its room may still be written to: it is not used again.
+          if (error instanceof ThreadLost) return null;
+          halt();
+          throw error;
+        }
+      });
+      const shares = await settled([this.#own(call, new Pace(signal)), ...theirs]);
+      signal?.throwIfAborted();
+      const done = shares.filter((share) => share !== null);
+      await this.#makeUp(call, done, signal);
+      const failures = done.flatMap((share) => share.failure ?? []).sort((a, b) => a.chunk - b.chunk);
+      const codes = failures[0] === undefined ? joinParts(partsOf(done, cuts), d_sae, done.reduce((sum, share) => sum + share.nearTies, 0)) : null;
+      for (const { room } of done) this.#rooms.give(room);
+      if (codes === null) throw failures[0]?.error;
+      return codes;
+    } finally {
+      signal?.removeEventListener('abort', halt);
+    }
+  }
+
+  /** This thread's share. */
+  async #own(call: Call, pace: Pace): Promise<Done> {
+    const room = this.#rooms.take();
+    const size = room.features.length;
+    try {
+      const share = await takeShare(this.encoder, call, room, pace);
+      if (room.features.length > size) this.#grown++;
+      return { ...share, room };
+    } catch (error) {
+      stop(call.control);
+      throw error;
+    }
+  }
+
+  /** Chunks that a thread took with it when it was lost, up to the lowest that failed. */
+  async #makeUp(call: Call, done: Done[], signal: AbortSignal | undefined): Promise<void> {
+    const there = new Set(done.flatMap(({ chunks, failure }) => (failure === null ? chunks : [...chunks, failure.chunk])));
+    const failed = Math.min(...done.map(({ failure }) => failure?.chunk ?? Infinity));
+    const { cuts } = call;
+    const missing = cuts.slice(0, -1).flatMap((_, chunk) => (there.has(chunk) || chunk > failed ? [] : [chunk]));
+    for (const chunk of missing) {
+      // A counter of its own, for one chunk.
+      const control = new Int32Array(CONTROL_WORDS);
+      const [first, end] = [cuts[chunk]!, cuts[chunk + 1]!];
+      const rows = call.rows.subarray(first * this.#weights.d_in, end * this.#weights.d_in);
+      const own = await this.#own({ ...call, control, cuts: [0, end - first], rows, firstRow: call.firstRow + first }, new Pace(signal));
+      done.push({ ...own, chunks: own.chunks.map(() => chunk), failure: own.failure && { ...own.failure, chunk } });
+      if (own.failure !== null) return;
+    }
+  }
+}
+
+/** The chunks' codes in the order of rows. */
+function partsOf(done: readonly Done[], cuts: readonly number[]): Part[] {
+  const parts: Part[] = new Array<Part>(cuts.length - 1);
+  for (const { chunks, room } of done) {
+    let row = 0;
+    for (const chunk of chunks) {
+      const count = cuts[chunk + 1]! - cuts[chunk]!;
+      parts[chunk] = { row, count, room };
+      row += count;
+    }
+  }
+  return parts;
+}
+
+/** All of them, when all have settled: no thread is still at work then. @throws the first failure */
+async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+function allocate(bytes: number): WebAssembly.Memory | null {
+  const pages = Math.ceil(bytes / 65_536);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch {
+    return null;
+  }
+}

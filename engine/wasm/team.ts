@@ -1,0 +1,41 @@
+/**
+ * The threads that encode with one SAE, and how a call is divided among them.
+ * Whichever way it is, each row is encoded by the same steps: the codes do not
+ * depend on who did it.
+ */
+import type { SparseCodes } from '../codes.js';
+import type { Encoder } from './encoder.js';
+import type { EncoderWeights } from './shape.js';
+
+export interface EncodeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** batchtopk: entries that the whole call shares; given are those that its selection needs (range.ts). */
+  readonly budget?: number | undefined;
+}
+
+/** What a team holds, in bytes, and how often it had to ask for more: in the steady state never. */
+export interface TeamMemory {
+  /** Linear memory that encodes, on all threads together. */
+  readonly linear: number;
+  /** Rows and codes on their way. */
+  readonly pooled: number;
+  /** Buffers that were made for those so far. */
+  readonly made: number;
+}
+
+export interface Team {
+  /** The calling thread's own. */
+  readonly encoder: Encoder;
+  /** @throws NumericError naming the lowest row that is not finite; the signal's reason when aborted */
+  encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes>;
+  memory(): TeamMemory;
+  /** Bytes of packed weights, on all threads together. */
+  weightBytes(): number;
+  dispose(): void;
+}
+
+/** What a worker is told that finds the weights packed. */
+export function withoutArrays(weights: EncoderWeights): EncoderWeights {
+  const none = new Float32Array(0);
+  return { ...weights, W_enc: none, b_enc: none, threshold: null, scale: null, gate: weights.gate === null ? null : { scale: none, bias: none } };
+}

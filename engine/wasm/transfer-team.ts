@@ -1,0 +1,206 @@
+/**
+ * Threads that share nothing: each has packed the encoder in a memory of its own,
+ * gets rows by transfer and sends codes back the same way, in buffers that go to
+ * and fro. Pieces of a call are given out as workers answer; each has a second one
+ * waiting, since this thread computes too and answers only now and then.
+ */
+import type { SparseCodes } from '../codes.js';
+import { Encoder } from './encoder.js';
+import type { KernelModule } from './loader.js';
+import { Pace } from './pace.js';
+import { ThreadLost, type Member, type WorkerPool } from './pool.js';
+import { Stint, cutRows, joinParts, type Part } from './range.js';
+import { Room, Store } from './rooms.js';
+import { CHUNK, type EncoderWeights } from './shape.js';
+import type { EncodeOptions, Team, TeamMemory } from './team.js';
+
+/** Multiply-adds of a piece at least, where there are many: some 10 ms, many times what a message takes. */
+const PIECE_WORK = 1.5e8;
+/** How often this thread lets answers in, ms. */
+const SLICE = 8;
+
+/** One call on its way. */
+interface Call {
+  readonly xbar: Float32Array;
+  /** Piece i is rows cuts[i] .. cuts[i + 1]. */
+  readonly cuts: readonly number[];
+  readonly options: EncodeOptions;
+  readonly parts: Part[];
+  readonly failures: { readonly piece: number; readonly error: unknown }[];
+  readonly rooms: Room[];
+  nearTies: number;
+  next: number;
+  /** No more pieces are given out. */
+  stopped: boolean;
+}
+
+export class TransferTeam implements Team {
+  readonly encoder: Encoder;
+  readonly #pool: WorkerPool;
+  readonly #handle: number;
+  readonly #d_in: number;
+  readonly #d_sae: number;
+  readonly #rooms = new Store(() => new Room());
+  readonly #rows = new Store<Float32Array<ArrayBuffer>>(() => new Float32Array(0));
+  /** Buffers that had to be made larger. */
+  #grown = 0;
+
+  private constructor(encoder: Encoder, pool: WorkerPool, handle: number, { d_in, d_sae }: EncoderWeights) {
+    this.encoder = encoder;
+    this.#pool = pool;
+    this.#handle = handle;
+    this.#d_in = d_in;
+    this.#d_sae = d_sae;
+  }
+
+  /** Packs the weights in every thread. */
+  static async start(pool: WorkerPool, module: WebAssembly.Module, kind: KernelModule, weights: EncoderWeights): Promise<TransferTeam> {
+    const encoder = new Encoder(module, weights);
+    return new TransferTeam(encoder, pool, await pool.load(weights, kind, () => null), weights);
+  }
+
+  async encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes> {
+    const workers = this.#pool.having(this.#handle);
+    const { signal } = options;
+    const cuts = cutPieces(rows, this.#d_in * this.#d_sae, 1 + workers.length);
+    const call: Call = { xbar, cuts, options, parts: new Array<Part>(cuts.length - 1), failures: [], rooms: [], nearTies: 0, next: 0, stopped: false };
+    const halt = () => void (call.stopped = true);
+    signal?.addEventListener('abort', halt);
+    try {
+      const lost: number[] = [];
+      const first = workers.map((worker) => this.#lane(worker, call, lost));
+      const own = take(call);
+      const second = workers.map((worker) => this.#lane(worker, call, lost));
+      const results = await Promise.allSettled([this.#own(call, own), ...first, ...second]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      signal?.throwIfAborted();
+      // What was lost with a thread, up to the lowest row that failed, is done here.
+      lost.sort((a, b) => a - b);
+      for (const piece of lost) if (call.failures.every((failure) => piece < failure.piece)) await this.#ownPieces(call, [piece]);
+      const failure = call.failures.sort((a, b) => a.piece - b.piece)[0];
+      if (failure !== undefined) throw failure.error;
+      const codes = joinParts(call.parts, this.#d_sae, call.nearTies);
+      for (const room of call.rooms) this.#rooms.give(room);
+      return codes;
+    } finally {
+      signal?.removeEventListener('abort', halt);
+    }
+  }
+
+  memory(): TeamMemory {
+    const idle = [...this.#rooms.idle, ...this.#rows.idle];
+    const linear = this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.bytes(this.#handle).linear, this.encoder.byteLength);
+    return { linear, pooled: idle.reduce((sum, { byteLength }) => sum + byteLength, 0), made: this.#rooms.made + this.#rows.made + this.#grown };
+  }
+
+  weightBytes(): number {
+    return this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.bytes(this.#handle).weights, this.encoder.weightBytes);
+  }
+
+  dispose(): void {
+    this.#pool.unload(this.#handle);
+  }
+
+  /** One after another, pieces for a worker; they gather in one room. */
+  async #lane(worker: Member, call: Call, lost: number[]): Promise<void> {
+    const done: number[] = [];
+    const { cuts, options } = call;
+    let room = this.#rooms.take();
+    if (room.offsets.length <= cuts.at(-1)!) this.#grown++;
+    room.makeRows(cuts.at(-1)!);
+    let held = 0;
+    for (let piece = take(call); piece !== null; piece = take(call)) {
+      done.push(piece);
+      const firstRow = cuts[piece]!;
+      const rows = cuts[piece + 1]! - firstRow;
+      const xbar = this.#copyRows(call.xbar, firstRow, rows);
+      try {
+        const size = room.features.length;
+        const reply = await worker.piece({ sae: this.#handle, xbar, rows, firstRow, budget: options.budget, room: room.arrays, held }, options.signal);
+        this.#rows.give(reply.xbar);
+        room = new Room(reply.room);
+        if (room.features.length > size) this.#grown++;
+        call.nearTies += reply.nearTies;
+        held += rows;
+      } catch (error) {
+        // With a thread go the codes of this lane's other pieces: they are in the same room.
+        if (error instanceof ThreadLost) lost.push(...done);
+        else call.failures.push({ piece, error });
+        call.stopped ||= !(error instanceof ThreadLost);
+        return;
+      }
+    }
+    this.#place(call, done, room);
+  }
+
+  async #own(call: Call, piece: number | null): Promise<void> {
+    const pieces = (function* () {
+      for (let next = piece; next !== null; next = take(call)) yield next;
+    })();
+    await this.#ownPieces(call, pieces);
+  }
+
+  async #ownPieces(call: Call, pieces: Iterable<number>): Promise<void> {
+    const { xbar, cuts, options } = call;
+    const pace = new Pace(options.signal, SLICE);
+    const room = this.#rooms.take();
+    const size = [room.offsets.length, room.features.length];
+    const stint = new Stint(this.encoder, cuts.at(-1)!, options.budget, room);
+    const done: number[] = [];
+    for (const piece of pieces) {
+      const end = cuts[piece + 1]!;
+      try {
+        for (let first = cuts[piece]!; first < end; first += CHUNK) {
+          if (pace.isDue) await pace.pause();
+          stint.add(xbar, first, Math.min(CHUNK, end - first), 0);
+        }
+      } catch (error) {
+        call.stopped = true;
+        options.signal?.throwIfAborted();
+        call.failures.push({ piece, error });
+        return;
+      }
+      done.push(piece);
+    }
+    stint.end();
+    if (room.offsets.length > size[0]! || room.features.length > size[1]!) this.#grown++;
+    call.nearTies += stint.codes.nearTies;
+    this.#place(call, done, room);
+  }
+
+  /** Notes where pieces are that lie below each other in a room. */
+  #place({ parts, cuts, rooms }: Call, pieces: readonly number[], room: Room): void {
+    let row = 0;
+    for (const piece of pieces) {
+      const count = cuts[piece + 1]! - cuts[piece]!;
+      parts[piece] = { row, count, room };
+      row += count;
+    }
+    rooms.push(room);
+  }
+
+  /** Rows in a buffer that can be sent. */
+  #copyRows(xbar: Float32Array, first: number, rows: number): Float32Array<ArrayBuffer> {
+    const from = xbar.subarray(first * this.#d_in, (first + rows) * this.#d_in);
+    let copy = this.#rows.take();
+    if (copy.length < from.length) {
+      if (copy.length > 0) this.#grown++;
+      copy = new Float32Array(from.length);
+    }
+    copy.set(from);
+    return copy;
+  }
+}
+
+/** The next piece, or null. */
+function take(call: Call): number | null {
+  return call.stopped || call.next >= call.cuts.length - 1 ? null : call.next++;
+}
+
+/** As `cutRows`, with pieces that are worth a message. Pure. */
+export function cutPieces(rows: number, work: number, threads: number): number[] {
+  const cuts = cutRows(rows, threads);
+  const chunks = cuts.length - 1;
+  const size = Math.max(1, Math.min(Math.ceil(PIECE_WORK / (CHUNK * work)), Math.floor(chunks / (2 * threads))));
+  return cuts.filter((_, at) => at % size === 0 || at === chunks);
+}
