@@ -21,7 +21,7 @@ import type { ActivationSource } from '../engine/sources/source.js';
 import { VERSION } from '../engine/version.js';
 import { builtins } from './builtin/index.js';
 import { createHost, type HostResult, type PluginRecord } from './host.js';
-import { checkInputs, openBackend, openSae, openSource, openTokenText, openUnembedding, type InputOptions, type OpenBackend } from './inputs.js';
+import { checkInputs, openBackend, openSae, openSource, openTokenText, openUnembedding, screenNotice, type InputOptions, type OpenBackend } from './inputs.js';
 import { createRegistry, registry as sharedRegistry, type AnyPlugin, type PluginRegistry } from './registry.js';
 
 export interface AnalyzeOptions extends InputOptions, IgnoreRules {
@@ -111,10 +111,12 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
       settings: options.settings,
       context: { sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
     });
-    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, sae, notice, signal });
+    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, screen: options.screen, storage: options.storage, sae, notice, signal });
     signal?.throwIfAborted();
 
     const totals = await runStream({ ...options, source, sae, loaded: backend.loaded, accumulators: [host] });
+    const screened = screenNotice(backend.loaded);
+    if (screened !== null) notice(screened);
     if (totals.tokens === 0) throw new ShapeError(`none of the ${totals.rows} rows counts: the ignore rules leave nothing out of which to make statistics`, { hint: 'Look at --ignore-tokens and --ignore-positions.' });
     options.onProgress?.(phase('finish', totals));
     const result = await host.finish();

@@ -3,7 +3,7 @@
  * backend: what is given is checked for sense first, what is loaded for fit after.
  * The readers of formats load when there is something to read.
  */
-import type { Backend, LoadedSae } from '../engine/backend.js';
+import type { Backend, LoadedSae, LoadOptions } from '../engine/backend.js';
 import { chooseBackend } from '../engine/choose-backend.js';
 import { BackendError, ShapeError, UsageError } from '../engine/errors.js';
 import type { Unembedding } from '../engine/formats/unembedding.js';
@@ -40,6 +40,13 @@ export interface InputOptions {
   readonly threads?: number | undefined;
   /** WASM: relaxed SIMD where the runtime has it: faster, in other last bits. Default false: the same bits everywhere. */
   readonly relaxed?: boolean | undefined;
+  /**
+   * Screened encode: 16-bit integers exclude what cannot fire, the rest is computed in f32; the codes are
+   * the same to the bit. Default `auto`: where it measures faster.
+   */
+  readonly screen?: LoadOptions['screen'];
+  /** WebGPU with `shader-f16`: weights in half precision, sums in f32. The error's bound is in the manifest. Default `f32`. */
+  readonly storage?: LoadOptions['storage'];
   /** ONNX runtime of `model`. */
   readonly runtime?: OnnxRuntimeOptions['runtime'];
   readonly ortUrl?: string | undefined;
@@ -127,7 +134,7 @@ export interface OpenBackend {
   close(): Promise<void>;
 }
 
-export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'threads' | 'relaxed' | 'memoryBudget'> {
+export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'threads' | 'relaxed' | 'memoryBudget' | 'screen' | 'storage'> {
   readonly sae: Sae;
   readonly notice: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -147,7 +154,7 @@ const MOST_TWICE = 2 ** 29;
  * @throws BackendError when there is none, or the one that was asked for fails
  */
 export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
-  const { backend: wanted = 'auto', threads, relaxed, memoryBudget, sae, notice, signal, patience } = options;
+  const { backend: wanted = 'auto', threads, relaxed, memoryBudget, screen, storage, sae, notice, signal, patience } = options;
   const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads, relaxed, memoryBudget });
   const opened: Backend[] = [];
   const used: Backend[] = [];
@@ -163,16 +170,20 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
     opened.splice(opened.indexOf(backend), 1);
     await backend.dispose();
   };
+  const load = (backend: Backend): Promise<LoadedSae> => {
+    if (storage === 'f16' && backend.info.kind === 'wasm') notice('WASM holds weights of 32 bits; half precision is for WebGPU');
+    return backend.load(sae, { signal, screen, storage });
+  };
   const onWasm = async (error: BackendError): Promise<LoadedSae> => {
     notice(`the GPU failed (${error.message}); going on with WASM`);
     const wasm = opened.find(({ info }) => info.kind === 'wasm') ?? (await open('wasm'));
     used.push(wasm);
-    return wasm.load(sae, { signal });
+    return load(wasm);
   };
 
   /** The SAE on a GPU that `auto` chose, with WASM before it and after it. */
   const onGpu = async (gpu: Backend): Promise<LoadedSae> => {
-    const preferred = gpu.load(sae, { signal }).then((loaded) => withFallback(loaded, sae, onWasm));
+    const preferred = load(gpu).then((loaded) => withFallback(loaded, sae, onWasm));
     preferred.catch(() => undefined);
     const isLarge = 4 * sae.d_sae * (sae.d_in + sae.d_out) > MOST_TWICE;
     let wasm: Backend | null = null;
@@ -182,7 +193,7 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
       patience: isLarge ? Infinity : patience,
       async meanwhile() {
         const backend = await open('wasm');
-        const first = await backend.load(sae, { signal });
+        const first = await load(backend);
         wasm = backend;
         return first;
       },
@@ -214,12 +225,12 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
       }
     } else {
       used.push(first);
-      loaded = await first.load(sae, { signal });
+      loaded = await load(first);
     }
     return {
       loaded,
       name: () => used.map(({ info }) => info.kind).join('+'),
-      description: () => used.map(({ info }) => info.description).join(', then '),
+      description: () => used.map(({ info }) => info.description).join(', then ') + precision(loaded),
       current: () => used[used.length - 1] as Backend,
       async close() {
         loaded.dispose();
@@ -230,4 +241,16 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
     await close();
     throw error;
   }
+}
+
+/** What the weights' storage does to a pre-activation, where it does anything. */
+function precision(loaded: LoadedSae): string {
+  const error = loaded.report?.().storageErrorPerNorm ?? null;
+  return error === null ? '' : `, weights of 16 bits (a pre-activation is within ${error.toPrecision(2)} ‖x‖ of that of 32)`;
+}
+
+/** What share of the pre-activations a screen let through, for people; null where there was none. */
+export function screenNotice(loaded: LoadedSae): string | null {
+  const screen = loaded.report?.().screen ?? null;
+  return screen === null ? null : `screened: ${(100 * screen.survivorRatio).toPrecision(2)} % of the pre-activations were computed in f32, the others excluded by integers`;
 }

@@ -23,6 +23,8 @@ interface AnalyzeFlags {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
   readonly relaxedSimd?: boolean;
+  readonly screen: 'auto' | 'on' | 'off';
+  readonly storage: 'f32' | 'f16';
   readonly holdWeights?: number;
   readonly gpuMemory?: number;
   readonly modelRuntime: 'auto' | 'web' | 'node';
@@ -55,6 +57,8 @@ export function analyzeCommand(): Command {
     .option('--gpu-memory <size>', 'the most that weights and buffers may take on a GPU, e.g. 1GiB (default: what there is)', byteSize)
     .option('--threads <n>', 'WASM worker threads for encoding', whole(1))
     .option('--relaxed-simd', 'WASM: fused multiply-add where the runtime has it; faster, in other last bits')
+    .option('--screen <when>', 'WASM: exclude by integers what cannot fire; the same codes to the bit; auto: where it measures faster', oneOf('auto', 'on', 'off'), 'auto')
+    .option('--storage <bits>', 'WebGPU: weights as f32, or f16 where the device has it, with the bound of its error in the manifest', oneOf('f32', 'f16'), 'f32')
     .option('--model-runtime <kind>', 'auto (onnxruntime-node when installed, else onnxruntime-web), web or node', oneOf('auto', 'web', 'node'), 'auto')
     .option('--batch-contexts <n>', 'contexts a batch', whole(1))
     .option('--seed <n>', 'seed of the sampled examples', whole(0), 0)

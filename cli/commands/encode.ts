@@ -13,6 +13,8 @@ interface EncodeFlags {
   readonly backend: 'auto' | 'webgpu' | 'wasm';
   readonly threads?: number;
   readonly relaxedSimd?: boolean;
+  readonly screen: 'auto' | 'on' | 'off';
+  readonly storage: 'f32' | 'f16';
   readonly holdWeights?: number;
   readonly gpuMemory?: number;
   readonly json?: boolean;
@@ -30,6 +32,8 @@ export function encodeCommand(): Command {
     .option('--gpu-memory <size>', 'the most that weights and buffers may take on a GPU, e.g. 1GiB (default: what there is)', byteSize)
     .option('--threads <n>', 'WASM worker threads', whole(1))
     .option('--relaxed-simd', 'WASM: fused multiply-add where the runtime has it; faster, in other last bits')
+    .option('--screen <when>', 'WASM: exclude by integers what cannot fire; the same codes to the bit; auto: where it measures faster', oneOf('auto', 'on', 'off'), 'auto')
+    .option('--storage <bits>', 'WebGPU: weights as f32, or f16 where the device has it, with the bound of its error in the manifest', oneOf('f32', 'f16'), 'f32')
     .option('--json', 'print one JSON object on stdout and nothing else')
     .option('--quiet', 'no progress and no notes')
     .addHelpText(

@@ -65,6 +65,22 @@ test('codes of every row, whatever the batches, as the oracle has them', async (
   assert.deepEqual(await readdir(join(directory, 'deep')), ['codes.safetensors']);
 });
 
+test('screened or not, the bytes are the same, and what was screened is said; half precision is not for WASM', async () => {
+  const results = [];
+  for (const options of [{ screen: 'off' }, { screen: 'on' }, { screen: 'off', storage: 'f16' }] as const) {
+    const path = join(directory, 'screened', 'codes.safetensors');
+    const notices: string[] = [];
+    await encodeToFile(base({ ...options, out: path, onNotice: (text) => notices.push(text) }));
+    results.push({ bytes: await readFile(path), notices: notices.join() });
+  }
+  const [off, on, half] = results;
+  assert.deepEqual(on!.bytes, off!.bytes);
+  assert.deepEqual(half!.bytes, off!.bytes);
+  assert.doesNotMatch(off!.notices, /screened/);
+  assert.match(on!.notices, /screened: \d+ % of the pre-activations were computed in f32/);
+  assert.match(half!.notices, /weights of 32 bits/);
+});
+
 test('a sink gets the same bytes; no activation at all is a file too', async () => {
   const sink = memorySink();
   await encodeToFile(base({ out: sink }));

@@ -98,7 +98,7 @@ test('equal values, zeros, edges met exactly: decided as the dense path decides'
       W_enc: whole(4 * d_sae, 1),
       b_enc: whole(d_sae, 1),
       threshold: made.threshold && whole(d_sae, 1),
-      gate: made.gate && { r_mag: new Float32Array(d_sae), b_gate: whole(d_sae, 1) },
+      gate: made.gate ? { r_mag: new Float32Array(d_sae), b_gate: whole(d_sae, 1) } : null,
     };
     const xbar = whole(90 * 4, 1);
     xbar.fill(0, 0, 40);
