@@ -1,7 +1,7 @@
 /**
  * Measuring what engine/cost-model.ts predicts with: each backend encodes random
  * rows with small random SAEs of a few shapes, chosen so that each is dominated
- * by another term of the model. About a second in all; a backend that has not
+ * by another term of the model. One or two seconds in all; a backend that has not
  * given its first result by then (a software GPU compiles for many) is left out,
  * and says so.
  */
@@ -17,7 +17,7 @@ import { VERSION } from './version.js';
 export interface CalibrateOptions {
   /** Names the machine and runtime in the key (engine/cost-cache.ts has one). */
   readonly machine: string;
-  /** Seconds for measuring, all backends together; default 1.5. */
+  /** Seconds for measuring, all backends together; default 3. */
   readonly budget?: number;
   /** Seconds that a backend may take to its first result; default its part of the budget. */
   readonly patience?: number;
@@ -65,7 +65,7 @@ export function calibrationKey(machine: string, backends: readonly Backend[]): s
  * @throws what the signal is aborted with
  */
 export async function calibrate(backends: readonly Backend[], options: CalibrateOptions): Promise<Calibration> {
-  const { machine, budget = 1.5, signal } = options;
+  const { machine, budget = 3, signal } = options;
   const started = performance.now();
   const measured: BackendCalibration[] = [];
   for (const backend of backends) {

@@ -21,7 +21,7 @@ import type { ActivationSource } from '../engine/sources/source.js';
 import { VERSION } from '../engine/version.js';
 import { builtins } from './builtin/index.js';
 import { createHost, type HostResult, type PluginRecord } from './host.js';
-import { checkInputs, openBackend, openSae, openSource, openTokenText, openUnembedding, screenNotice, type InputOptions, type OpenBackend } from './inputs.js';
+import { checkInputs, openBackend, openSae, openSource, openTokenText, openUnembedding, rowsOf, screenNotice, type InputOptions, type OpenBackend } from './inputs.js';
 import { createRegistry, registry as sharedRegistry, type AnyPlugin, type PluginRegistry } from './registry.js';
 
 export interface AnalyzeOptions extends InputOptions, IgnoreRules {
@@ -111,7 +111,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
       settings: options.settings,
       context: { sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
     });
-    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, screen: options.screen, storage: options.storage, sae, notice, signal });
+    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, screen: options.screen, storage: options.storage, rows: rowsOf(source, options.contextsPerBatch), sae, notice, signal });
     signal?.throwIfAborted();
 
     const totals = await runStream({ ...options, source, sae, loaded: backend.loaded, accumulators: [host] });

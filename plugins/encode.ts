@@ -15,7 +15,7 @@ import type { Batch } from '../engine/run/accumulator.js';
 import type { ProgressEvent } from '../engine/run/progress.js';
 import { runStream } from '../engine/run/run.js';
 import type { ActivationSource } from '../engine/sources/source.js';
-import { checkInputs, openBackend, openSae, openSource, screenNotice, type InputOptions, type OpenBackend } from './inputs.js';
+import { checkInputs, openBackend, openSae, openSource, rowsOf, screenNotice, type InputOptions, type OpenBackend } from './inputs.js';
 
 export interface EncodeOptions extends InputOptions {
   /** A path (Node, Deno), or a sink that gets the file as `codes.safetensors`. */
@@ -77,7 +77,7 @@ export async function encodeToFile(options: EncodeOptions): Promise<EncodeReport
     const rows = source.contexts * source.positions;
     if (rows > 2 ** 32) throw new ShapeError(`the activations have ${rows} rows; locations are u32 and reach to 2^32`, { hint: 'Encode them in parts.' });
     signal?.throwIfAborted();
-    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, screen: options.screen, storage: options.storage, sae, notice: options.onNotice ?? (() => undefined), signal });
+    backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, screen: options.screen, storage: options.storage, rows: rowsOf(source, options.contextsPerBatch), sae, notice: options.onNotice ?? (() => undefined), signal });
     const { loaded } = backend;
     const locations: Uint32Array[] = [];
     const activations: Float32Array[] = [];

@@ -10,6 +10,7 @@ import type { Unembedding } from '../engine/formats/unembedding.js';
 import type { ByteSource } from '../engine/io/bytes.js';
 import type { FolderRef, Ref } from '../engine/io/open.js';
 import { withFallback } from '../engine/run/encode-rows.js';
+import { defaultContextsPerBatch } from '../engine/run/run.js';
 import type { Sae } from '../engine/sae.js';
 import type { OnnxRuntimeOptions } from '../engine/sources/onnx-runtime.js';
 import type { ActivationSource } from '../engine/sources/source.js';
@@ -140,9 +141,14 @@ export interface OpenBackendOptions extends Pick<InputOptions, 'backend' | 'thre
   readonly signal?: AbortSignal | undefined;
   /** How a backend is had; default `chooseBackend`. */
   readonly choose?: typeof chooseBackend | undefined;
+  /** Rows of the whole run, and of a batch: where they are known, a GPU that is slower for them than WASM is not taken under `auto`. */
+  readonly rows?: { readonly all: number; readonly batch: number } | undefined;
   /** Milliseconds that the run waits for a GPU under `auto` before it begins on WASM. Default 1000. */
   readonly patience?: number | undefined;
 }
+
+/** Bytes of encoder and decoder, f32. */
+const sizeOf = ({ d_in, d_sae, d_out }: Sae): number => 4 * d_sae * (d_in + d_out);
 
 /** Bytes of weights above which a run waits for its GPU: WASM would need a copy of its own. */
 const MOST_TWICE = 2 ** 29;
@@ -154,7 +160,7 @@ const MOST_TWICE = 2 ** 29;
  * @throws BackendError when there is none, or the one that was asked for fails
  */
 export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
-  const { backend: wanted = 'auto', threads, relaxed, memoryBudget, screen, storage, sae, notice, signal, patience } = options;
+  const { backend: wanted = 'auto', threads, relaxed, memoryBudget, screen, storage, sae, notice, signal, patience, rows } = options;
   const choose = (kind: 'auto' | 'webgpu' | 'wasm'): Promise<Backend> => (options.choose ?? chooseBackend)({ backend: kind, notice, threads, relaxed, memoryBudget });
   const opened: Backend[] = [];
   const used: Backend[] = [];
@@ -185,7 +191,7 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
   const onGpu = async (gpu: Backend): Promise<LoadedSae> => {
     const preferred = load(gpu).then((loaded) => withFallback(loaded, sae, onWasm));
     preferred.catch(() => undefined);
-    const isLarge = 4 * sae.d_sae * (sae.d_in + sae.d_out) > MOST_TWICE;
+    const isLarge = sizeOf(sae) > MOST_TWICE;
     let wasm: Backend | null = null;
     const { headStart } = await import('../engine/run/head-start.js');
     const loaded = await headStart(sae, {
@@ -215,7 +221,13 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
     const first = await open(wanted);
     const mayFall = wanted === 'auto' && first.info.kind !== 'wasm';
     let loaded: LoadedSae;
-    if (mayFall) {
+    const cheaper = mayFall && rows !== undefined && sizeOf(sae) <= MOST_TWICE ? await (await import('./cheapest.js')).cheaperOnWasm({ gpu: first, openWasm: () => choose('wasm'), sae, rows: rows.all, batchRows: rows.batch, notice, signal }) : null;
+    if (cheaper !== null) {
+      opened.push(cheaper);
+      used.push(cheaper);
+      await drop(first);
+      loaded = await load(cheaper);
+    } else if (mayFall) {
       try {
         loaded = await onGpu(first);
       } catch (error) {
@@ -247,6 +259,11 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
 function precision(loaded: LoadedSae): string {
   const error = loaded.report?.().storageErrorPerNorm ?? null;
   return error === null ? '' : `, weights of 16 bits (a pre-activation is within ${error.toPrecision(2)} ‖x‖ of that of 32)`;
+}
+
+/** How many rows a source has, and a batch of it. */
+export function rowsOf({ contexts, positions }: ActivationSource, contextsPerBatch: number = defaultContextsPerBatch(positions)): { all: number; batch: number } {
+  return { all: contexts * positions, batch: contextsPerBatch * positions };
 }
 
 /** What share of the pre-activations a screen let through, for people; null where there was none. */

@@ -21,7 +21,7 @@ interface Findings extends Environment {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Print the backends, adapter, limits and WASM features found, and what to do about what is missing.')
-    .option('--bench', 'also measure what encode costs on each backend, in about a second, and what that means for common sizes')
+    .option('--bench', 'also measure what encode costs on each backend, in one or two seconds, and what that means for common sizes')
     .option('--threads <n>', 'with --bench: WASM threads', whole(1), 1)
     .option('--again', 'with --bench: measure even if a measurement of this machine is kept')
     .option('--json', 'print one JSON object on stdout and nothing else')
