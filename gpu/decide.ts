@@ -76,7 +76,7 @@ const DECODE_SCRATCH = 64 * 2 ** 20;
  * Cuts an SAE and its batches to the limits of a device.
  * @throws BackendError when 128 latents, or one row, do not fit
  */
-export function decide(shape: PlanShape, limits: PlanLimits, options: { software?: boolean } = {}): Plan {
+export function decide(shape: PlanShape, limits: PlanLimits, options: { software?: boolean; subgroups?: boolean } = {}): Plan {
   const { d_in, d_sae, d_out } = shape;
   const bytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   const grid = limits.maxComputeWorkgroupsPerDimension;
@@ -98,9 +98,9 @@ export function decide(shape: PlanShape, limits: PlanLimits, options: { software
     MOST_ROWS,
     // One readback takes the heads and, in the worst case, an entry for every latent.
     Math.floor((limits.maxBufferSize - HEAD_BYTES * blocks.length) / (8 * d_sae + 4 * blocks.length)),
-    // Folded grids of one workgroup a row, and of one thread a segment.
+    // Folded grids of one workgroup a row, and of one thread or one workgroup a segment.
     grid * grid,
-    Math.floor((RUN * grid * grid) / (stride / SEGMENT)),
+    Math.floor(((options.subgroups === true ? 1 : RUN) * grid * grid) / (stride / SEGMENT)),
   );
   if (rows < 1) throw new BackendError(`WebGPU: not one row of ${d_sae} latents fits buffers of ${limits.maxBufferSize} bytes and grids of ${grid} x ${grid} workgroups`, { hint: 'Use --backend wasm.' });
 

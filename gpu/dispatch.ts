@@ -8,13 +8,19 @@ import type { Storage } from './upload.js';
 /** A product by one of its kernels, or what comes after it. */
 export type Step = Core | 'count' | 'scan' | 'scatter' | 'fire' | 'gather' | 'select' | 'merge' | 'bins';
 
-export type EncodePipelines = (step: Step) => GPUComputePipeline;
+export interface EncodePipelines {
+  /** Whether those that can use subgroups do, upon which their grids depend. */
+  readonly subgroups: boolean;
+  get(step: Step): GPUComputePipeline;
+}
 
 export interface EncodeVariant {
   readonly architecture: Architecture;
   readonly storage: Storage;
   /** All that will be made for any number of rows. */
   readonly choices: readonly EncodeChoice[];
+  /** As pipelines.ts has it. */
+  readonly subgroups: boolean | string;
   /** Software adapters have the fewest threads in a workgroup that ranks a row. */
   readonly software: boolean;
 }
@@ -34,7 +40,7 @@ export function stepsOf(architecture: Architecture, choices: readonly EncodeChoi
 }
 
 /** @throws BackendError with the compiler's messages */
-export async function encodePipelines(pipelines: Pipelines, { architecture, storage, choices, software }: EncodeVariant): Promise<EncodePipelines> {
+export async function encodePipelines(pipelines: Pipelines, { architecture, storage, choices, subgroups, software }: EncodeVariant): Promise<EncodePipelines> {
   const get = (step: Step): Promise<GPUComputePipeline> => {
     switch (step) {
       case 'registers':
@@ -42,19 +48,22 @@ export async function encodePipelines(pipelines: Pipelines, { architecture, stor
       case 'row':
         return pipelines.get(PRODUCTS[step], { storage });
       case 'fire':
-        return pipelines.get(step, { storage });
+        return pipelines.get(step, { storage, subgroups });
       case 'select':
       case 'merge':
-        return pipelines.get(step, { constants: { THREADS: software ? THREADS.software : THREADS.hardware } });
+        return pipelines.get(step, { constants: { THREADS: software ? THREADS.software : THREADS.hardware }, subgroups });
       default:
-        return pipelines.get(step);
+        return pipelines.get(step, { subgroups });
     }
   };
   const compiled = new Map(await Promise.all(stepsOf(architecture, choices).map(async (step) => [step, await get(step)] as const)));
-  return (step) => {
-    const pipeline = compiled.get(step);
-    if (pipeline === undefined) throw new TypeError(`no pipeline for ${step}`);
-    return pipeline;
+  return {
+    subgroups: subgroups !== false,
+    get(step) {
+      const pipeline = compiled.get(step);
+      if (pipeline === undefined) throw new TypeError(`no pipeline for ${step}`);
+      return pipeline;
+    },
   };
 }
 

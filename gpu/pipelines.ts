@@ -7,7 +7,7 @@
  */
 import { BackendError } from '../engine/errors.js';
 import { type Device, message } from './device.js';
-import { type KernelName, kernels, preludeOf } from './kernels.js';
+import { type KernelName, preludeOf, sourceOf, usesLanes } from './kernels.js';
 
 /** One way to compile a kernel. */
 export interface Variant {
@@ -17,6 +17,11 @@ export interface Variant {
   readonly enable?: readonly ('f16' | 'subgroups')[] | undefined;
   /** How the weights are stored that the kernel reads; default f32. f16 enables the extension. */
   readonly storage?: 'f32' | 'f16' | undefined;
+  /**
+   * Whether subgroups are used, by a kernel that can; default no. They enable the extension, but for
+   * tests: a WGSL source that stands in for what the extension declares.
+   */
+  readonly subgroups?: boolean | string | undefined;
   /** Declarations before the kernel, after what it includes. */
   readonly prelude?: string | undefined;
 }
@@ -41,7 +46,7 @@ export class Pipelines {
     let pipeline = this.#compiled.get(key);
     if (pipeline === undefined) {
       this.#compilations++;
-      pipeline = compile(this.#device, name, kernels[name], withParts(name, variant));
+      pipeline = compile(this.#device, name, sourceOf(name, uses(variant, name)), withParts(name, variant));
       this.#compiled.set(key, pipeline);
       // A failure is not kept: the next request tries again and gets its own error.
       pipeline.catch(() => this.#compiled.delete(key));
@@ -52,14 +57,20 @@ export class Pipelines {
 
 /** The variant with what the kernel includes before it, and the extensions that that needs. Pure. */
 export function withParts(name: KernelName, variant: Variant = {}): Variant {
-  const { enable = [], storage, prelude = '' } = variant;
-  return { ...variant, prelude: preludeOf(name, storage) + prelude, enable: storage === 'f16' ? [...enable, 'f16'] : enable };
+  const { enable = [], storage, subgroups, prelude = '' } = variant;
+  const extensions = [...enable, ...(storage === 'f16' ? ['f16' as const] : []), ...(subgroups === true && usesLanes(name) ? ['subgroups' as const] : [])];
+  const stand = typeof subgroups === 'string' && usesLanes(name) ? subgroups : '';
+  return { ...variant, prelude: preludeOf(name, storage, uses(variant, name)) + stand + prelude, enable: extensions };
+}
+
+function uses({ subgroups = false }: Variant, name: KernelName): boolean {
+  return subgroups !== false && usesLanes(name);
 }
 
 /** The same for the same variant, however its constants and extensions are ordered. Pure. */
-export function variantKey(name: string, { constants = {}, enable = [], storage = 'f32', prelude = '' }: Variant): string {
+export function variantKey(name: string, { constants = {}, enable = [], storage = 'f32', subgroups = false, prelude = '' }: Variant): string {
   const sorted = Object.entries(constants).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([name, sorted, [...new Set(enable)].sort(), storage, prelude]);
+  return JSON.stringify([name, sorted, [...new Set(enable)].sort(), storage, subgroups, prelude]);
 }
 
 /**

@@ -79,7 +79,7 @@ export class Recorder {
     const tiles = width / SEGMENT;
     const down = Math.ceil(this.#rows / (this.#core === 'tiled' ? TILE_ROWS : ROW_TILE));
     const grid = { registers: [tiles, down], tiled: [down, tiles], row: [tiles, 1] } as const;
-    dispatch(this.#device.gpu, pass, this.#pipelines(this.#core), [params, this.#x, block.w, block.columns, z], grid[this.#core]);
+    dispatch(this.#device.gpu, pass, this.#pipelines.get(this.#core), [params, this.#x, block.w, block.columns, z], grid[this.#core]);
     return z;
   }
 
@@ -92,7 +92,7 @@ export class Recorder {
     const { levels, length } = scanLevels(segments);
     const sums = this.#loan.storage(length * 4);
     const params = this.#params(block, { keep: capacity, width: stride });
-    const grid = this.#fold(Math.ceil(segments / RUN));
+    const grid = this.#each(segments);
     this.#run(pass, 'count', [params, z, block.columns, this.#tolerance, edges, head, sums], grid);
     this.#scan(pass, sums, levels);
     this.#run(pass, 'scatter', [params, z, block.columns, edges, sums, head, entries], grid);
@@ -149,7 +149,12 @@ export class Recorder {
   }
 
   #scan(pass: GPUComputePassEncoder, sums: GPUBuffer, levels: readonly { readonly begin: number; readonly count: number }[]): void {
-    for (const { begin, count } of levels) this.#run(pass, 'scan', [this.#loan.uniform([begin, count]), sums], this.#fold(Math.ceil(count / RUN / RUN)));
+    for (const { begin, count } of levels) this.#run(pass, 'scan', [this.#loan.uniform([begin, count]), sums], this.#each(Math.ceil(count / RUN)));
+  }
+
+  /** For as many segments, or runs of a scan: a workgroup each where subgroups share the work, else a thread. */
+  #each(count: number): [number, number] {
+    return this.#fold(this.#pipelines.subgroups ? count : Math.ceil(count / RUN));
   }
 
   #fold(groups: number): [number, number] {
@@ -157,7 +162,7 @@ export class Recorder {
   }
 
   #run(pass: GPUComputePassEncoder, step: 'count' | 'scan' | 'scatter' | 'fire' | 'gather' | 'select' | 'merge' | 'bins', buffers: readonly GPUBuffer[], grid: readonly [number, number]): void {
-    dispatch(this.#device.gpu, pass, this.#pipelines(step), buffers, grid);
+    dispatch(this.#device.gpu, pass, this.#pipelines.get(step), buffers, grid);
   }
 }
 

@@ -2,14 +2,16 @@
  * An SAE on one device: the plan, the weights, and the kernels that run on them.
  * When the device is lost all of it is, and it is built again on the next.
  */
+import { BackendError } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
 import type { TieTolerance } from '../engine/ties.js';
 import { decide, type Plan } from './decide.js';
 import { Decoder } from './decoder.js';
-import { chooseKernels, FEW_ROWS, type ForcedChoice } from './decide/kernels.js';
-import { encodePipelines } from './dispatch.js';
+import { chooseKernels, chooseSubgroups, FEW_ROWS, type ForcedChoice } from './decide/kernels.js';
+import { type EncodePipelines, encodePipelines, type EncodeVariant } from './dispatch.js';
 import { Encoder, rankedEntries } from './encoder.js';
 import type { Generation } from './manager.js';
+import type { Pipelines } from './pipelines.js';
 import { type WeightOptions, Weights } from './weights.js';
 
 export interface Resident {
@@ -33,14 +35,16 @@ export interface ResidentOptions extends WeightOptions {
  */
 export async function makeResident(generation: Generation, sae: Sae, options: ResidentOptions): Promise<Resident> {
   const { device, memory, pool, pipelines, adapter } = generation;
-  const plan = decide(sae, device.limits, { software: adapter.software });
   const { storage = 'f32', kernels: forced } = options;
+  const subgroups = chooseSubgroups(device.capabilities, adapter, forced);
+  const plan = decide(sae, device.limits, { software: adapter.software, subgroups: subgroups !== false });
   const keep = rankedEntries(sae);
   const n = plan.encode.blocks[0]?.n ?? 0;
   const choose = (rows: number) => chooseKernels({ rows, d_sae: sae.d_sae, n, keep }, device.limits, adapter, forced);
   // Of one row, a few more, and as many as there may be: all that `choose` can say.
   const choices = [1, FEW_ROWS + 1, plan.encode.rows].filter((rows) => rows <= plan.encode.rows).map(choose);
-  const compiled = Promise.all([encodePipelines(pipelines, { architecture: sae.architecture, storage, choices, software: adapter.software }), pipelines.get('decode', { storage })]);
+  const variant = { architecture: sae.architecture, storage, choices, subgroups, software: adapter.software };
+  const compiled = Promise.all([withOrWithoutSubgroups(pipelines, variant, forced?.subgroups === undefined), pipelines.get('decode', { storage })]);
   // The upload may fail first.
   compiled.catch(() => undefined);
   const weights = await Weights.upload(device, memory, sae, plan, options);
@@ -65,5 +69,18 @@ export async function makeResident(generation: Generation, sae: Sae, options: Re
   } catch (error) {
     weights.destroy();
     throw error;
+  }
+}
+
+/**
+ * A device may have subgroups and its runtime's WGSL compiler not yet know the extension
+ * (naga, as of 2026): there they are done without, unless a test insists.
+ */
+async function withOrWithoutSubgroups(pipelines: Pipelines, variant: EncodeVariant, yields: boolean): Promise<EncodePipelines> {
+  try {
+    return await encodePipelines(pipelines, variant);
+  } catch (error) {
+    if (variant.subgroups === false || !yields || !(error instanceof BackendError)) throw error;
+    return encodePipelines(pipelines, { ...variant, subgroups: false });
   }
 }

@@ -10,8 +10,11 @@
  * `fused` decides and compacts from registers, so that pre-activations are never written;
  * it is done where there are tiles. topk then ranks a first slice of the columns densely,
  * and of the others keeps only what is above the slice's (k+1)-th largest.
+ *
+ * `subgroups` counts and ranks by sums over subgroups, where a real GPU has them, instead of
+ * by atomics and by one thread after the other.
  */
-import type { DeviceLimits } from '../capabilities.js';
+import type { Capabilities, DeviceLimits } from '../capabilities.js';
 
 export type Core = 'registers' | 'tiled' | 'row';
 
@@ -37,6 +40,8 @@ export interface ForcedChoice {
   readonly fused?: boolean | undefined;
   /** Columns, up to a multiple of 128. */
   readonly slice?: number | undefined;
+  /** Or a WGSL source that stands in for what the device does not have (pipelines.ts). */
+  readonly subgroups?: boolean | string | undefined;
 }
 
 /** Rows that kernels/row.wgsl takes. */
@@ -48,7 +53,7 @@ const TILE_COLUMNS = 128;
 const TILE_THREADS = 128;
 /** Bytes of workgroup memory: of kernels/tile.wgsl, and of fire.wgsl. */
 const TILE_STORAGE = 12_288;
-const FIRE_STORAGE = 13_568;
+const FIRE_STORAGE = 13_572;
 /** Storage buffers of fire.wgsl; no kernel has more. */
 const FIRE_BUFFERS = 8;
 /** Fewer rows than half a tile leave most of it empty; fewer columns leave most of the GPU idle. */
@@ -69,6 +74,11 @@ export function chooseKernels(problem: EncodeProblem, limits: DeviceLimits, adap
   if (!fused || keep === null) return { core, fused, slice: 0 };
   const slice = sliceOf(n, keep, forced.slice);
   return { core, fused: slice < d_sae, slice };
+}
+
+/** Whether kernels use subgroups, which may have any size. Software adapters simulate them, and compile their barriers for seconds. Pure. */
+export function chooseSubgroups({ subgroups }: Pick<Capabilities, 'subgroups'>, adapter: { readonly software: boolean }, { subgroups: forced }: ForcedChoice = {}): boolean | string {
+  return typeof forced === 'string' ? forced : subgroups !== null && (forced ?? !adapter.software);
 }
 
 /**

@@ -17,20 +17,20 @@ var<workgroup> own: array<atomic<u32>, 2048>;
 
 @compute @workgroup_size(128)
 fn bins_of(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let lane = lane_of(thread);
   let column = group.x * 128u + thread;
-  if (column < p.n) {
-    let end = min(group.y * 64u + 64u, p.rows);
-    for (var row = group.y * 64u; row < end; row++) {
-      let bits = z[row * p.width + column];
-      // 0 and everything negative are left out: their first bit, or all of them.
-      if (bits == 0u || bits >= 0x80000000u) {
-        continue;
-      }
-      if (p.keep == 0u) {
-        atomicAdd(&own[bits >> 20u], 1u);
-      } else if ((bits >> 20u) == p.keep - 1u) {
-        atomicAdd(&own[(bits >> 9u) & 2047u], 1u);
-      }
+  let end = min(group.y * 64u + 64u, p.rows);
+  for (var row = group.y * 64u; row < end; row++) {
+    var bits = 0u;
+    if (column < p.n) {
+      bits = z[row * p.width + column];
+    }
+    // 0 and everything negative are left out: their first bit, or all of them.
+    let positive = bits != 0u && bits < 0x80000000u;
+    let bin = select((bits >> 9u) & 2047u, bits >> 20u, p.keep == 0u) & 2047u;
+    let size = lump(lane, bin, positive && (p.keep == 0u || (bits >> 20u) == p.keep - 1u));
+    if (size > 0u) {
+      atomicAdd(&own[bin], size);
     }
   }
   workgroupBarrier();

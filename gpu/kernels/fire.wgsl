@@ -118,19 +118,28 @@ fn fire(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     mark(top, row + i, left, quad, l[i], cl);
     mark(top, row + i, left, quad + 16u, r[i], cr);
   }
-  if (ties > 0u) {
-    atomicAdd(&head[0], ties);
-  }
   workgroupBarrier();
-  if (thread < TILE_ROWS && top + thread < p.rows) {
-    var count = 0u;
+  let lane = lane_of(thread);
+  let near = together(ties);
+  if (lane.rank == 0u && near > 0u) {
+    atomicAdd(&head[0], near);
+  }
+  // A thread a row.
+  let counts = thread < TILE_ROWS && top + thread < p.rows;
+  var count = 0u;
+  if (counts) {
     for (var i = 0u; i < 4u; i++) {
       count += countOneBits(atomicLoad(&marks[thread * 4u + i]));
     }
-    var to = 0u;
-    if (count > 0u) {
-      to = atomicAdd(&head[3u + p.rows], count);
-    }
+  }
+  // One takes the places of all of its subgroup's rows.
+  let all = together(count);
+  var begin = 0u;
+  if (lane.rank == 0u && all > 0u) {
+    begin = atomicAdd(&head[3u + p.rows], all);
+  }
+  let to = together(begin) + ahead(count);
+  if (counts) {
     places[thread] = to;
     let segment = (top + thread) * groups.y + group.y;
     sums[segment] = count;

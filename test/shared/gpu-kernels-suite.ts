@@ -13,6 +13,7 @@ import { createWebGpuBackend, type WebGpuBackend } from '../../gpu/backend.js';
 import type { ForcedChoice } from '../../gpu/decide/kernels.js';
 import { halfBits, halfValue } from '../../gpu/half.js';
 import type { LoadedGpuSae } from '../../gpu/loaded.js';
+import { emulatedSubgroups } from './gpu-lanes.js';
 import { exactTopkTies, identity, patternSae } from './gpu-patterns.js';
 import { check, equal, rejects, sameCodes, sameNumbers } from './gpu-support.js';
 import { assertCodesMatch, assertCsr, assertDecodeMatches, makeSae, oracleRows, randomRows } from './oracle.js';
@@ -26,6 +27,10 @@ export interface KernelCase {
 const ARCHITECTURES: readonly Architecture[] = ['standard', 'jumprelu', 'gated', 'topk', 'batchtopk'];
 /** What real GPUs choose, and what they choose where their limits are the least. */
 const CHOICES: readonly ForcedChoice[] = [{ core: 'registers' }, { core: 'tiled', fused: false, slice: 128 }, { core: 'tiled', slice: 128 }, {}];
+/** Subgroups, where the device has them: the dense way, and the fused one. */
+const WITH_SUBGROUPS: readonly ForcedChoice[] = [{ core: 'registers', subgroups: true }, { core: 'tiled', slice: 128, subgroups: true }];
+/** Size of a subgroup, and how threads are strewn over them (gpu-lanes.ts). */
+const SUBGROUPS = [[64, 37], [4, 1], [8, 37], [16, 1], [32, 5]] as const;
 /** rows, d_in, d_sae: tiles of 64 x 128 and stages of 8 d, and one more or less; rows of row.wgsl. */
 const SHAPES = [
   [1, 1, 1],
@@ -50,11 +55,28 @@ export const kernelSuite: readonly KernelCase[] = [
     },
   })),
   {
+    name: 'subgroups of any size, however threads lie in them: the same bits as without',
+    async run(backend) {
+      // Where the device has subgroups itself, all else is tried with those.
+      for (const [size, scatter] of backend.capabilities.subgroups === null ? SUBGROUPS : SUBGROUPS.slice(0, 1)) {
+        const subgroups = emulatedSubgroups(size, scatter);
+        for (const architecture of ['jumprelu', 'topk', 'batchtopk'] as const) {
+          const sae = makeSae({ architecture, d_in: 5, d_sae: 260, d_out: 3, k: 20, seed: 600 });
+          const choices: readonly ForcedChoice[] = [{ core: 'registers' }, { core: 'registers', slice: 128, subgroups }, ...(architecture === 'topk' ? [{ core: 'tiled', slice: 128, subgroups } as const] : [])];
+          await allAgree(backend, sae, randomRows(66, 5, 601), 66, choices);
+        }
+        const adversarial = patternSae(8);
+        const codes = await using(backend, adversarial, { core: 'registers', subgroups }, (loaded) => loaded.encode(identity(adversarial.d_in), adversarial.d_in));
+        assertCodesMatch(adversarial, identity(adversarial.d_in), adversarial.d_in, codes, { exact: true });
+      }
+    },
+  },
+  {
     name: 'gated: closed form of one dimension; both edges are strict',
     async run(backend) {
       const gate = { r_mag: Float32Array.of(0, Math.fround(Math.LN2), 0, 0), b_gate: Float32Array.of(-1, -1, -1, 0) };
       const sae: Sae = { ...makeSae({ architecture: 'gated', d_in: 1, d_sae: 4, seed: 1 }), W_enc: Float32Array.of(1, 1, 1, 1), b_enc: Float32Array.of(0.5, 0.5, -5, 0), gate };
-      for (const kernels of CHOICES) {
+      for (const kernels of choicesOf(backend)) {
         const codes = await using(backend, sae, kernels, (loaded) => loaded.encode(Float32Array.of(1, 3, 0), 3));
         sameNumbers(codes.offsets, [0, 1, 4, 4], 'offsets');
         sameNumbers(codes.features, [3, 0, 1, 3], 'features');
@@ -64,16 +86,18 @@ export const kernelSuite: readonly KernelCase[] = [
     },
   },
   {
-    name: 'topk, fused: adversarial rows exactly, for k from 0 to past the slice',
+    name: 'topk: adversarial rows exactly, for k from 0 to past the slice',
     async run(backend) {
       for (const k of [0, 1, 8, 100]) {
         const small = patternSae(k);
         // The patterns three times, so that there are columns after the slice, equal to those in it.
         const d_sae = 3 * small.d_sae;
         const sae: Sae = { ...small, d_sae, W_enc: widen(small.W_enc, small.d_in, 3), b_enc: new Float32Array(d_sae), W_dec: new Float32Array(d_sae * small.d_out) };
-        const codes = await using(backend, sae, { core: 'tiled', slice: 128 }, (loaded) => loaded.encode(identity(sae.d_in), sae.d_in));
-        assertCodesMatch(sae, identity(sae.d_in), sae.d_in, codes, { exact: true });
-        equal(codes.nearTies, exactTopkTies(sae, k), `near ties at k ${k}`);
+        for (const kernels of choicesOf(backend)) {
+          const codes = await using(backend, sae, kernels, (loaded) => loaded.encode(identity(sae.d_in), sae.d_in));
+          assertCodesMatch(sae, identity(sae.d_in), sae.d_in, codes, { exact: true });
+          equal(codes.nearTies, exactTopkTies(sae, k), `near ties at k ${k}`);
+        }
       }
     },
   },
@@ -85,7 +109,7 @@ export const kernelSuite: readonly KernelCase[] = [
         sae.W_enc.fill(0);
         sae.b_enc.set(Float32Array.from({ length: 900 }, (_, i) => i + 1));
         const xbar = randomRows(70, 2, 4);
-        await using(backend, sae, { core: 'tiled', slice: 128 }, async (loaded) => {
+        for (const kernels of fusedOf(backend)) await using(backend, sae, kernels, async (loaded) => {
           for (let again = 0; again < 2; again++) assertCodesMatch(sae, xbar, 70, await loaded.encode(xbar, 70), { exact: true });
         });
       }
@@ -102,7 +126,7 @@ export const kernelSuite: readonly KernelCase[] = [
       const flat = { ...made, W_enc: new Float32Array(4 * 600), b_enc: new Float32Array(600).fill(1) };
       for (const sae of [made, misleading, { ...made, k: 0 }, { ...made, k: 500 }, flat]) {
         const results = [];
-        for (const kernels of CHOICES) results.push(await using(backend, sae, kernels, (loaded) => loaded.encode(xbar, rows)));
+        for (const kernels of choicesOf(backend)) results.push(await using(backend, sae, kernels, (loaded) => loaded.encode(xbar, rows)));
         for (const codes of results) {
           assertBatch(sae, xbar, rows, codes);
           sameCodes(codes, results[0]!);
@@ -147,8 +171,10 @@ export const kernelSuite: readonly KernelCase[] = [
             large.W_enc[300 + column] = b;
             const xbar = new Float32Array(40 * 2);
             xbar.fill(1e3, 34 * 2, 36 * 2);
-            const error = await rejects(using(backend, large, { core: 'tiled', slice: 128 }, (loaded) => loaded.encode(xbar, 40)), NumericError);
-            check(error.message.includes('pre-activations, row 34'), error.message);
+            for (const kernels of choicesOf(backend)) {
+              const error = await rejects(using(backend, large, kernels, (loaded) => loaded.encode(xbar, 40)), NumericError);
+              check(error.message.includes('pre-activations, row 34'), error.message);
+            }
           }
         }
       }
@@ -160,7 +186,7 @@ export const kernelSuite: readonly KernelCase[] = [
       for (const architecture of ['jumprelu', 'topk'] as const) {
         const sae = makeSae({ architecture, d_in: 17, d_sae: 500, d_out: 2, seed: 21 });
         const xbar = randomRows(150, 17, 22);
-        await using(backend, sae, { core: 'tiled', slice: 128 }, async (loaded) => {
+        for (const kernels of fusedOf(backend)) await using(backend, sae, kernels, async (loaded) => {
           const whole = await loaded.encode(xbar, 150);
           sameCodes(await loaded.encode(xbar, 150), whole);
           const cuts = [0, 1, 5, 69, 150];
@@ -226,6 +252,15 @@ export const kernelSuite: readonly KernelCase[] = [
   },
 ];
 
+/** All that this device can do. */
+function choicesOf({ capabilities }: WebGpuBackend): readonly ForcedChoice[] {
+  return capabilities.subgroups === null ? CHOICES : [...CHOICES, ...WITH_SUBGROUPS];
+}
+
+function fusedOf(backend: WebGpuBackend): readonly ForcedChoice[] {
+  return choicesOf(backend).filter(({ core, fused }) => core === 'tiled' && fused !== false);
+}
+
 /** Loads with kernels chosen, runs, disposes. */
 async function using<T>(backend: WebGpuBackend, sae: Sae, kernels: ForcedChoice, use: (loaded: LoadedGpuSae) => Promise<T>): Promise<T> {
   const loaded = await backend.load(sae, { kernels });
@@ -236,9 +271,9 @@ async function using<T>(backend: WebGpuBackend, sae: Sae, kernels: ForcedChoice,
   }
 }
 
-async function allAgree(backend: WebGpuBackend, sae: Sae, xbar: Float32Array, rows: number): Promise<void> {
+async function allAgree(backend: WebGpuBackend, sae: Sae, xbar: Float32Array, rows: number, choices = choicesOf(backend)): Promise<void> {
   let first: SparseCodes | null = null;
-  for (const kernels of CHOICES) {
+  for (const kernels of choices) {
     try {
       await using(backend, sae, kernels, async (loaded) => {
         const codes = await loaded.encode(xbar, rows);
@@ -250,7 +285,7 @@ async function allAgree(backend: WebGpuBackend, sae: Sae, xbar: Float32Array, ro
         equal(codes.nearTies, first.nearTies, 'near ties');
       });
     } catch (error) {
-      throw new Error(`${sae.architecture}, ${rows} rows, ${sae.d_in} -> ${sae.d_sae}, ${JSON.stringify(kernels)}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${sae.architecture}, ${rows} rows, ${sae.d_in} -> ${sae.d_sae}, ${JSON.stringify(kernels).slice(0, 80)}: ${(error as Error).message}`, { cause: error });
     }
   }
 }

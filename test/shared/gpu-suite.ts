@@ -14,10 +14,11 @@ import { findAdapter } from '../../gpu/adapter.js';
 import { createWebGpuBackend } from '../../gpu/backend.js';
 import type { Plan } from '../../gpu/decide.js';
 import { Device } from '../../gpu/device.js';
-import { type KernelName, kernels } from '../../gpu/kernels.js';
+import { type KernelName, kernels, sourceOf, usesLanes } from '../../gpu/kernels.js';
 import { compile, withParts } from '../../gpu/pipelines.js';
 import { minifyWgsl } from '../../scripts/asset-loader.mjs';
 import { exactTopkTies, identity, patternSae } from './gpu-patterns.js';
+import { emulatedSubgroups } from './gpu-lanes.js';
 import { check, equal, observed, rejects, sameCodes, sameNumbers } from './gpu-support.js';
 import { checkGoldenRf, checkGoldenStories, loadGoldenRf, loadGoldenStories } from './golden.js';
 import { assertCodesMatch, assertDecodeMatches, makeSae, oracleRows, randomRows } from './oracle.js';
@@ -58,13 +59,17 @@ export const gpuSuite: readonly GpuCase[] = [
       try {
         for (const name of Object.keys(kernels) as KernelName[]) {
           for (const storage of device.capabilities.f16 ? (['f32', 'f16'] as const) : (['f32'] as const)) {
-            const variant = withParts(name, { storage });
-            if (storage === 'f16' && variant.prelude === withParts(name).prelude) continue;
-            await compile(device, name, kernels[name], variant);
-            // The compiler of the device's own language takes seconds for a barrier: once is enough.
-            const enabled = storage === 'f16' ? 'enable f16;\n' : '';
-            const { messages } = await device.gpu.createShaderModule({ code: enabled + minifyWgsl(variant.prelude! + kernels[name]) }).getCompilationInfo();
-            equal(messages.filter(({ type }) => type === 'error').map(({ message }) => message).join(), '', `errors of ${name}, minified`);
+            for (const subgroups of [false, device.capabilities.subgroups === null ? emulatedSubgroups(8, 37) : true]) {
+              const variant = withParts(name, { storage, subgroups });
+              if (storage === 'f16' && variant.prelude === withParts(name, { subgroups }).prelude) continue;
+              if (subgroups !== false && !usesLanes(name)) continue;
+              const code = sourceOf(name, subgroups !== false);
+              // The compiler of the device's own language takes seconds for a barrier: once is enough, and gpu-kernels-suite.ts runs those with subgroups.
+              if (subgroups === false) await compile(device, name, code, variant);
+              const enabled = (variant.enable ?? []).map((extension) => `enable ${extension};\n`).join('');
+              const { messages } = await device.gpu.createShaderModule({ code: enabled + minifyWgsl(variant.prelude! + code) }).getCompilationInfo();
+              equal(messages.filter(({ type }) => type === 'error').map(({ message }) => message).join(), '', `errors of ${name}, minified`);
+            }
           }
         }
       } finally {

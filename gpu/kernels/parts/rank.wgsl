@@ -3,27 +3,26 @@
 //
 // Radix selection: 4 passes of 8 bits over keys (key_of). A pass counts the next digit of
 // the keys that agree with the digits found so far; walking the bins from the top finds
-// the digit of the keep-th largest. Then each thread counts what its stretch of the row
-// contributes, and writes it after those before it.
+// the digit of the keep-th largest (walk-threads.wgsl, walk-lanes.wgsl). Then each thread
+// counts what its stretch of the row contributes, and writes it after those before it.
 //
 // tie rule         of equal values, the first items
 // workgroup        THREADS threads (override), at most 256, one row
-// workgroup memory 3,080 bytes; 14 barriers
+// workgroup memory 3,084 bytes; 13 barriers, 17 with subgroups
 // numerics         integers only: exact, and the same on every device
 
 override THREADS = 64u;
 
 var<workgroup> bins: array<atomic<u32>, 256>;
-var<workgroup> found: array<vec2u, 256>;
-// What the walk found: the digits of the keep-th so far, and how many are needed of those that agree with them.
-var<workgroup> shared_kth: u32;
+// What the walk found: the next digit of the keep-th, and how many are needed of those that agree with it so far.
+var<workgroup> shared_digit: u32;
 var<workgroup> shared_need: u32;
 
 // Of the first n items those above `edge`. Writes the row's entries, how many there are to
 // head[2 + row], and what the row's edge has become: where `keep` were found, nothing that is
 // not above the last of them can be among them any more, if it comes after them.
 fn rank(row: u32, n: u32, edge: u32, thread: u32) {
-
+  let lane = lane_of(thread);
   // The keep-th largest key above the edge, digit by digit; 0 when there are fewer.
   var kth = 0u;
   var known = 0u;
@@ -34,29 +33,23 @@ fn rank(row: u32, n: u32, edge: u32, thread: u32) {
       atomicStore(&bins[i], 0u);
     }
     workgroupBarrier();
-    for (var i = thread; i < n; i += THREADS) {
-      let key = key_of(bits_at(row, i));
-      if (key > edge && (key & known) == kth) {
-        atomicAdd(&bins[(key >> shift) & 255u], 1u);
+    // As often for every thread, since subgroups work together.
+    for (var first = 0u; first < n; first += THREADS) {
+      let i = first + thread;
+      var key = 0u;
+      if (i < n) {
+        key = key_of(bits_at(row, i));
+      }
+      let digit = (key >> shift) & 255u;
+      let count = lump(lane, digit, i < n && key > edge && (key & known) == kth);
+      if (count > 0u) {
+        atomicAdd(&bins[digit], count);
       }
     }
     workgroupBarrier();
-    // One thread walks: on software adapters, 64 walks cost as much as everything else.
-    if (thread == 0u) {
-      var digit = 255u;
-      loop {
-        let size = atomicLoad(&bins[digit]);
-        if (size >= need || digit == 0u) {
-          break;
-        }
-        need -= size;
-        digit--;
-      }
-      shared_kth = kth | (digit << shift);
-      shared_need = need;
-    }
+    walk(lane, need);
     workgroupBarrier();
-    kth = shared_kth;
+    kth |= shared_digit << shift;
     need = shared_need;
     known |= 255u << shift;
   }
@@ -64,7 +57,7 @@ fn rank(row: u32, n: u32, edge: u32, thread: u32) {
   // `need` is now how many of those that equal the keep-th are selected.
   let bar = max(kth, edge);
   let stretch = (n + THREADS - 1u) / THREADS;
-  let begin = min(thread * stretch, n);
+  let begin = min(lane.index * stretch, n);
   let end = min(begin + stretch, n);
   var above = 0u;
   var equal = 0u;
@@ -79,18 +72,13 @@ fn rank(row: u32, n: u32, edge: u32, thread: u32) {
   if (bad) {
     atomicMin(&head[1], row);
   }
-  found[thread] = vec2u(above, equal);
-  workgroupBarrier();
-  var before = vec2u();
-  for (var i = 0u; i < thread; i++) {
-    before += found[i];
-  }
-  if (thread == THREADS - 1u) {
-    atomicStore(&head[2u + row], before.x + above + min(before.y + equal, need));
+  let earlier = before(lane, vec2u(above, equal));
+  if (lane.index == THREADS - 1u) {
+    atomicStore(&head[2u + row], earlier.x + above + min(earlier.y + equal, need));
     edges[row] = max(edges[row], kth);
   }
-  var ties = before.y;
-  var to = row * p.keep + before.x + min(ties, need);
+  var ties = earlier.y;
+  var to = row * p.keep + earlier.x + min(ties, need);
   for (var i = begin; i < end; i++) {
     let bits = bits_at(row, i);
     let key = key_of(bits);

@@ -1,0 +1,87 @@
+/** Which kernels are chosen for a problem and a device, without either. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { DeviceLimits } from '../../gpu/capabilities.js';
+import { chooseKernels, chooseSubgroups, FEW_ROWS, sampleOf, sliceOf } from '../../gpu/decide/kernels.js';
+import { stepsOf } from '../../gpu/dispatch.js';
+import { type KernelName, kernels, preludeOf, sourceOf, usesLanes } from '../../gpu/kernels.js';
+import { variantKey, withParts } from '../../gpu/pipelines.js';
+
+const LIMITS: DeviceLimits = {
+  maxStorageBufferBindingSize: 2 ** 27,
+  maxBufferSize: 2 ** 28,
+  maxComputeWorkgroupsPerDimension: 65_535,
+  maxComputeWorkgroupStorageSize: 16_384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxStorageBuffersPerShaderStage: 8,
+};
+const GPU = { software: false };
+const SOFTWARE = { software: true };
+
+test('chooseKernels: tiles on a GPU, registers on a software one, and row for a few rows', () => {
+  const many = { rows: 1024, d_sae: 16_384, n: 16_384, keep: null };
+  assert.deepEqual(chooseKernels(many, LIMITS, GPU), { core: 'tiled', fused: true, slice: 0 });
+  assert.deepEqual(chooseKernels(many, LIMITS, SOFTWARE), { core: 'registers', fused: false, slice: 0 });
+  for (const adapter of [GPU, SOFTWARE]) assert.equal(chooseKernels({ ...many, rows: FEW_ROWS }, LIMITS, adapter).core, 'row');
+  assert.deepEqual(chooseKernels({ ...many, keep: 33 }, LIMITS, GPU), { core: 'tiled', fused: true, slice: 1152 });
+  // A row's k + 1 largest of the first block bound nothing when the block has fewer columns.
+  assert.equal(chooseKernels({ ...many, n: 20, keep: 33 }, LIMITS, GPU).fused, false);
+  // Nothing would be left after the slice.
+  assert.equal(chooseKernels({ ...many, keep: 16_384 }, LIMITS, GPU).fused, false);
+});
+
+test('chooseKernels: what the device has no room for is not chosen, forced or not', () => {
+  const many = { rows: 1024, d_sae: 16_384, n: 16_384, keep: null };
+  assert.equal(chooseKernels(many, { ...LIMITS, maxComputeWorkgroupStorageSize: 12_000 }, GPU, { core: 'tiled' }).core, 'registers');
+  assert.equal(chooseKernels(many, { ...LIMITS, maxComputeInvocationsPerWorkgroup: 64 }, GPU).core, 'registers');
+  assert.deepEqual(chooseKernels(many, { ...LIMITS, maxComputeWorkgroupStorageSize: 12_500 }, GPU), { core: 'tiled', fused: false, slice: 0 });
+  assert.equal(chooseKernels(many, { ...LIMITS, maxStorageBuffersPerShaderStage: 7 }, GPU).fused, false);
+  assert.equal(chooseKernels({ ...many, rows: 5 }, LIMITS, SOFTWARE, { core: 'row' }).core, 'registers');
+});
+
+test('chooseSubgroups: on GPUs that have them, of whatever size', () => {
+  const sizes = { subgroups: { min: 4, max: 128 } };
+  assert.equal(chooseSubgroups(sizes, GPU), true);
+  assert.equal(chooseSubgroups(sizes, SOFTWARE), false);
+  assert.equal(chooseSubgroups(sizes, SOFTWARE, { subgroups: true }), true);
+  assert.equal(chooseSubgroups(sizes, GPU, { subgroups: false }), false);
+  assert.equal(chooseSubgroups({ subgroups: null }, GPU), false);
+  assert.equal(chooseSubgroups({ subgroups: null }, GPU, { subgroups: true }), false);
+  assert.equal(chooseSubgroups({ subgroups: null }, GPU, { subgroups: 'fn subgroupAdd' }), 'fn subgroupAdd');
+});
+
+test('sliceOf and sampleOf: whole tiles, room for what is kept, within the block', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 200_000 }), fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 70_000 }), (n, wanted, rows) => {
+      const keep = Math.min(wanted, n);
+      const slice = sliceOf(n, keep);
+      assert.ok(slice >= keep && slice <= n && (slice === n || slice % 128 === 0));
+      assert.ok(slice === n || slice <= n / 2);
+      const sample = sampleOf(rows, n);
+      assert.ok(sample % 128 === 0 && sample < n + 128);
+    }),
+  );
+});
+
+test('stepsOf: what each way of encoding compiles, once', () => {
+  const dense = { core: 'registers', fused: false, slice: 0 } as const;
+  const fused = { core: 'tiled', fused: true, slice: 0 } as const;
+  assert.deepEqual(stepsOf('jumprelu', [dense, dense]), ['registers', 'count', 'scan', 'scatter']);
+  assert.deepEqual(stepsOf('topk', [{ ...fused, slice: 128 }]), ['tiled', 'select', 'fire', 'scan', 'gather', 'merge']);
+  assert.deepEqual(stepsOf('batchtopk', [dense, fused]), ['registers', 'count', 'scan', 'scatter', 'tiled', 'fire', 'gather', 'bins']);
+});
+
+test('a kernel is built with subgroups only where it can use them, and is another pipeline then', () => {
+  for (const name of Object.keys(kernels) as KernelName[]) {
+    const [plain, lanes] = [withParts(name), withParts(name, { subgroups: true })];
+    assert.deepEqual(plain.enable, []);
+    assert.deepEqual(lanes.enable, usesLanes(name) ? ['subgroups'] : []);
+    const source = (subgroups: boolean): string => preludeOf(name, 'f32', subgroups) + sourceOf(name, subgroups);
+    assert.equal(source(true) !== source(false), usesLanes(name), name);
+    assert.ok(!source(false).includes('subgroupAdd('), name);
+    assert.equal(source(true).includes('subgroupAdd('), usesLanes(name), name);
+  }
+  assert.notEqual(variantKey('fire', { subgroups: true }), variantKey('fire', {}));
+  assert.equal(variantKey('fire', { subgroups: false }), variantKey('fire', {}));
+});
