@@ -59,6 +59,8 @@ class Plan {
   normMost!: f32;
   errorMost!: f32;
   slackMost!: f32;
+  /** Which form of the tile, as in gemm.ts. */
+  shuffled!: u32;
 }
 
 /** One row's part of the bound. */
@@ -242,7 +244,9 @@ export function boundAbove(pointer: usize, rows: u32, first: u32, panels: u32, u
         const depth = min(PAIRS, pairs - from);
         const panel = wq + (<usize>from << 5);
         for (let q: u32 = 0; q < quads; q++) {
-          tile(plan.xq + ((<usize>q * pairs + from) << 4), panel, depth, plan.sums + (<usize>q << 7), from > 0);
+          const x = plan.xq + ((<usize>q * pairs + from) << 4);
+          if (plan.shuffled) tileShuffled(x, panel, depth, plan.sums + (<usize>q << 7), from > 0);
+          else tileSplat(x, panel, depth, plan.sums + (<usize>q << 7), from > 0);
         }
       }
     }
@@ -340,8 +344,17 @@ function pick(plan: Plan, rows: u32, p: u32, z: usize, stride: usize, list: usiz
   return i32x4.add(sum, i32x4.dot_i16x8_s(a, b));
 }
 
+function tileSplat(x: usize, w: usize, depth: u32, to: usize, more: bool): void {
+  tile(false, x, w, depth, to, more);
+}
+
+function tileShuffled(x: usize, w: usize, depth: u32, to: usize, more: bool): void {
+  tile(true, x, w, depth, to, more);
+}
+
 /** The register tile of gemm.ts in integers: 4 rows x 8 features, `depth` pairs. Sums wrap on the way, and are right in the end. */
-function tile(x: usize, w: usize, depth: u32, to: usize, more: bool): void {
+// @ts-ignore: decorator
+@inline function tile(shuffled: bool, x: usize, w: usize, depth: u32, to: usize, more: bool): void {
   let z00 = i32x4.splat(0);
   let z01 = z00;
   let z10 = z00;
@@ -364,16 +377,17 @@ function tile(x: usize, w: usize, depth: u32, to: usize, more: bool): void {
   while (w < end) {
     const w0 = v128.load(w);
     const w1 = v128.load(w, 16);
-    const x0 = v128.load32_splat(x);
+    const four = shuffled ? v128.load(x) : w0;
+    const x0 = shuffled ? v128.shuffle<i32>(four, four, 0, 0, 0, 0) : v128.load32_splat(x);
     z00 = dot(z00, x0, w0);
     z01 = dot(z01, x0, w1);
-    const x1 = v128.load32_splat(x, 4);
+    const x1 = shuffled ? v128.shuffle<i32>(four, four, 1, 1, 1, 1) : v128.load32_splat(x, 4);
     z10 = dot(z10, x1, w0);
     z11 = dot(z11, x1, w1);
-    const x2 = v128.load32_splat(x, 8);
+    const x2 = shuffled ? v128.shuffle<i32>(four, four, 2, 2, 2, 2) : v128.load32_splat(x, 8);
     z20 = dot(z20, x2, w0);
     z21 = dot(z21, x2, w1);
-    const x3 = v128.load32_splat(x, 12);
+    const x3 = shuffled ? v128.shuffle<i32>(four, four, 3, 3, 3, 3) : v128.load32_splat(x, 12);
     z30 = dot(z30, x3, w0);
     z31 = dot(z31, x3, w1);
     w += 32;

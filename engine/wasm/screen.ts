@@ -5,7 +5,7 @@
  * alone: `ScreenTrial` answers it by the clock.
  */
 import { gamma } from '../ties.js';
-import { MEMORY_CEILING, type Kernels, type Pointer } from './loader.js';
+import { CHECKS_BOUNDS, MEMORY_CEILING, type Kernels, type Pointer } from './loader.js';
 
 /** What a screen needs of the encoder that it belongs to. */
 export interface ScreenedColumns {
@@ -33,7 +33,7 @@ export interface ScreenedChunk {
 }
 
 /** Of assembly/screen.ts. */
-const PLAN_BYTES = 88;
+const PLAN_BYTES = 92;
 const BOUND_BYTES = 16;
 /** Where a bound has its width. */
 const WIDTH = 12;
@@ -127,6 +127,7 @@ export class Screen {
     const plan = kernels.alloc(PLAN_BYTES, 'a plan');
     kernels.u32(plan, PLAN_BYTES / 4).set([xq, x, packed, state, bounds, outliers, 0, d_in, this.#wq, w, bias, this.#scale, this.#edge, this.#norm, this.#error, sums, list]);
     kernels.f32(plan + 17 * 4, 5).set([this.#fill, base, ...this.#most]);
+    kernels.u32(plan + 22 * 4, 1)[0] = Number(CHECKS_BOUNDS);
     return kernels.call.roundRows(plan, rows, energy, this.#relative, this.#longest) ? { plan, rows, widths: bounds + WIDTH } : null;
   }
 
