@@ -10,15 +10,15 @@ import { checkCodes, checkRows, checkSae } from '../checks.js';
 import type { SparseCodes } from '../codes.js';
 import { BackendError } from '../errors.js';
 import type { Sae } from '../sae.js';
-import { decoderNorms, tieTolerance, type TieTolerance } from '../ties.js';
+import { decoderNorms, type TieTolerance } from '../ties.js';
 import { DECODE_CHUNK, Decoder, decoderBytes } from './decoder.js';
 import { Encoder } from './encoder.js';
 import { MEMORY_CEILING, compileKernels, mebibytes, type KernelModule } from './loader.js';
 import { Pace } from './pace.js';
 import { WorkerPool } from './pool.js';
 import { encodeRange } from './range.js';
-import { Room, Store } from './rooms.js';
-import { CHUNK, encoderBytes, type EncoderWeights } from './shape.js';
+import { Rooms } from './rooms.js';
+import { CHUNK, encoderBytes, encoderWeights, type EncoderWeights } from './shape.js';
 import { SharedTeam } from './shared-team.js';
 import type { Team, TeamMemory } from './team.js';
 import { TransferTeam } from './transfer-team.js';
@@ -134,19 +134,7 @@ class WasmBackend implements Backend {
     checkFits('decoder', `d_sae ${d_sae} x d_out ${d_out}`, decoderBytes(d_sae, d_out));
     checkSae(sae);
     const scale = sae.rescaleActsByDecoderNorm ? decoderNorms(sae) : null;
-    const weights: EncoderWeights = {
-      architecture: sae.architecture,
-      d_in,
-      d_sae,
-      W_enc: sae.W_enc,
-      b_enc: sae.b_enc,
-      threshold: sae.threshold,
-      k: sae.k,
-      gate: sae.architecture === 'gated' && sae.gate ? { scale: Float32Array.from(sae.gate.r_mag, Math.exp), bias: sae.gate.b_gate } : null,
-      scale,
-      ...(options.tolerance ?? tieTolerance(sae)),
-      screen: options.screen ?? 'auto',
-    };
+    const weights = encoderWeights(sae, scale, options);
     const decoder = new Decoder(this.#modules.module, { d_sae, d_out, W_dec, b_dec, scale });
     const team = this.#pool === null || this.#pool.size === 0 ? null : await this.#team(this.#pool, weights);
     try {
@@ -188,9 +176,11 @@ class LoadedWasmSae implements LoadedSae {
   /** The threads, where there are several. */
   readonly #team: Team | null;
   /** Of calls on this thread alone. */
-  readonly #rooms = new Store(() => new Room());
+  readonly #rooms = new Rooms(false);
   #encoder: Encoder | null;
   #decoder: Decoder | null;
+  /** Calls that have not settled, which the encoder's memory is kept for. */
+  #calls = 0;
 
   constructor(shape: Shape, weights: EncoderWeights, encoder: Encoder, decoder: Decoder, team: Team | null) {
     this.#shape = shape;
@@ -209,16 +199,19 @@ class LoadedWasmSae implements LoadedSae {
     checkRows(xbar, rows, d_in, this.maxRows);
     const budget = this.#batchK === null ? undefined : batchBudget(this.#batchK, rows);
     const alone = this.#team === null || rows * d_in * d_sae < WORTH_SPLITTING;
-    const codes = alone ? await this.#encodeAlone(encoder, xbar, rows, signal, budget) : await this.#team.encode(xbar, rows, { signal, budget });
+    const codes = await this.#during(() => (alone ? this.#encodeAlone(encoder, xbar, rows, signal, budget) : this.#team.encode(xbar, rows, { signal, budget })));
     return budget === undefined ? codes : selectBatch(codes, budget, largestTolerance(xbar, rows, d_in, this.#tolerance));
   }
 
   async #encodeAlone(encoder: Encoder, xbar: Float32Array, rows: number, signal: AbortSignal | undefined, budget: number | undefined): Promise<SparseCodes> {
-    const room = this.#rooms.take();
+    const room = this.#rooms.take(rows);
+    let entries = 0;
     try {
-      return (await encodeRange(encoder, xbar, rows, room, { signal, budget })).finish();
+      const codes = (await encodeRange(encoder, xbar, rows, room, { signal, budget })).finish();
+      entries = codes.features.length;
+      return codes;
     } finally {
-      this.#rooms.give(room);
+      this.#rooms.give([room], entries);
     }
   }
 
@@ -243,11 +236,13 @@ class LoadedWasmSae implements LoadedSae {
     checkRows(xbar, rows, d_in, this.maxRows);
     const z = new Float32Array(rows * d_sae);
     const pace = new Pace(options.signal);
-    for (let first = 0; first < rows; first += CHUNK) {
-      if (pace.isDue) await pace.pause();
-      encoder.preactivationsChunk(xbar, first, Math.min(CHUNK, rows - first), z);
-    }
-    return z;
+    return this.#during(async () => {
+      for (let first = 0; first < rows; first += CHUNK) {
+        if (pace.isDue) await pace.pause();
+        encoder.preactivationsChunk(xbar, first, Math.min(CHUNK, rows - first), z);
+      }
+      return z;
+    });
   }
 
   report(): LoadReport {
@@ -259,14 +254,24 @@ class LoadedWasmSae implements LoadedSae {
   /** What is held besides, for tests of what the steady state asks for: nothing. */
   memory(): TeamMemory {
     const encoding = this.#team?.memory() ?? { linear: this.#encoder?.byteLength ?? 0, pooled: 0, made: 0 };
-    const own = this.#rooms.idle.reduce((sum, room) => sum + room.byteLength, 0);
-    return { linear: encoding.linear + (this.#decoder?.byteLength ?? 0), pooled: encoding.pooled + own, made: encoding.made + this.#rooms.made };
+    return { linear: encoding.linear + (this.#decoder?.byteLength ?? 0), pooled: encoding.pooled + this.#rooms.byteLength, made: encoding.made + this.#rooms.made };
   }
 
   dispose(): void {
-    if (this.#encoder !== null) this.#team?.dispose();
+    if (this.#encoder === null) return;
     this.#encoder = null;
     this.#decoder = null;
+    if (this.#calls === 0) this.#team?.dispose();
+  }
+
+  /** What the encoder does: the threads give up its memory when the last call has settled. */
+  async #during<T>(call: () => Promise<T>): Promise<T> {
+    this.#calls++;
+    try {
+      return await call();
+    } finally {
+      if (--this.#calls === 0 && this.#encoder === null) this.#team?.dispose();
+    }
   }
 }
 

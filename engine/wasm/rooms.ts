@@ -24,6 +24,8 @@ export class Room implements RoomArrays {
   offsets: Words;
   features: Words;
   values: Floats;
+  /** Bytes as of the last count (Rooms). */
+  counted = 0;
 
   /** @param arrays those of another Room, which is not to be used any more */
   constructor(arrays: RoomArrays | { readonly shared: boolean } = { shared: false }) {
@@ -32,6 +34,13 @@ export class Room implements RoomArrays {
     this.offsets = made.offsets;
     this.features = made.features;
     this.values = made.values;
+  }
+
+  /** Its arrays as they came back. */
+  adopt({ offsets, features, values }: RoomArrays): void {
+    this.offsets = offsets;
+    this.features = features;
+    this.values = values;
   }
 
   /** Room for so many rows; none are there yet. */
@@ -79,30 +88,45 @@ export class Room implements RoomArrays {
   }
 }
 
-/** Things that are taken, given back and taken again. */
-export class Store<T> {
-  readonly #make: () => T;
-  readonly #free: T[] = [];
-  /** How many were made so far. */
+/** Rooms that are taken, given back and taken again. */
+export class Rooms {
+  readonly #shared: boolean;
+  readonly #free: Room[] = [];
+  /** Entries of the largest call so far: each room has place for them all, since any of the threads may find them. */
+  #most = 0;
+  /** Rooms that were made or had to be made larger so far. */
   made = 0;
 
-  constructor(make: () => T) {
-    this.#make = make;
+  constructor(shared: boolean) {
+    this.#shared = shared;
   }
 
-  take(): T {
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
+  /** @param rows that the call has */
+  take(rows: number): Room {
+    const room = this.#free.pop() ?? new Room({ shared: this.#shared });
+    room.makeRows(rows);
+    room.makeEntries(this.#most);
+    this.#count(room);
+    return room;
+  }
+
+  /** @param entries of the whole call */
+  give(rooms: Iterable<Room>, entries: number): void {
+    this.#most = Math.max(this.#most, entries);
+    for (const room of rooms) {
+      this.#count(room);
+      this.#free.push(room);
+    }
+  }
+
+  /** Of the rooms that nobody has at the moment. */
+  get byteLength(): number {
+    return this.#free.reduce((sum, room) => sum + room.byteLength, 0);
+  }
+
+  #count(room: Room): void {
+    if (room.byteLength === room.counted) return;
+    room.counted = room.byteLength;
     this.made++;
-    return this.#make();
-  }
-
-  give(thing: T): void {
-    this.#free.push(thing);
-  }
-
-  /** What nobody has at the moment. */
-  get idle(): readonly T[] {
-    return this.#free;
   }
 }

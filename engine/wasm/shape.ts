@@ -2,7 +2,9 @@
  * What an encoder is given, and the sizes that follow from it: pure, and needed by
  * those who divide work and memory among threads.
  */
-import type { Architecture } from '../sae.js';
+import type { LoadOptions } from '../backend.js';
+import type { Architecture, Sae } from '../sae.js';
+import { tieTolerance } from '../ties.js';
 
 /** What encoding needs of an SAE: plain data, which a worker can be sent. */
 export interface EncoderWeights {
@@ -25,6 +27,24 @@ export interface EncoderWeights {
   readonly constant: number;
   /** Whether pre-activations are screened (screen.ts); `auto`: where that is faster. The codes are the same. */
   readonly screen: 'auto' | 'on' | 'off';
+}
+
+/** @param scale the decoder norms of an SAE that rescales, else null */
+export function encoderWeights(sae: Sae, scale: Float64Array | null, options: LoadOptions = {}): EncoderWeights {
+  const { architecture, d_in, d_sae, W_enc, b_enc, threshold, k, gate } = sae;
+  return {
+    architecture,
+    d_in,
+    d_sae,
+    W_enc,
+    b_enc,
+    threshold,
+    k,
+    gate: architecture === 'gated' && gate ? { scale: Float32Array.from(gate.r_mag, Math.exp), bias: gate.b_gate } : null,
+    scale,
+    ...(options.tolerance ?? tieTolerance(sae)),
+    screen: options.screen ?? 'auto',
+  };
 }
 
 /** Rows per chunk: the packed weights are read once per chunk. */

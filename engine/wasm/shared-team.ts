@@ -11,9 +11,10 @@ import { fromPlain } from './messages.js';
 import { Pace } from './pace.js';
 import { ThreadLost, type WorkerPool } from './pool.js';
 import { cutRows, joinParts, type Part } from './range.js';
-import { Room, Store } from './rooms.js';
+import { Rooms, type Room } from './rooms.js';
 import type { EncoderWeights } from './shape.js';
 import { CONTROL_WORDS, begin, stop, takeShare, type Call, type Share } from './share.js';
+import { giveMemory, takeMemory } from './shared-memories.js';
 import { divide, type Home, type Space } from './space.js';
 import { withoutArrays, type EncodeOptions, type Team, type TeamMemory } from './team.js';
 
@@ -30,11 +31,11 @@ export class SharedTeam implements Team {
   readonly #memory: WebAssembly.Memory;
   readonly #control: Int32Array;
   readonly #rows: Float32Array;
-  readonly #rooms = new Store(() => new Room({ shared: true }));
+  readonly #rooms = new Rooms(true);
   /** Calls follow each other: they would have the same threads. */
   #turn: Promise<void> = Promise.resolve();
-  /** Rooms that workers had to make larger. */
-  #grown = 0;
+  /** A thread was lost in the middle of a call, and may be writing still. */
+  #haunted = false;
 
   private constructor(encoder: Encoder, pool: WorkerPool, handle: number, weights: EncoderWeights, memory: WebAssembly.Memory, space: Space) {
     this.encoder = encoder;
@@ -53,7 +54,7 @@ export class SharedTeam implements Team {
    */
   static async start(pool: WorkerPool, module: WebAssembly.Module, kind: KernelModule, weights: EncoderWeights): Promise<SharedTeam | null> {
     const space = divide(weights, 1 + pool.count);
-    const memory = space === null ? null : allocate(space.bytes);
+    const memory = space === null ? null : takeMemory(space.bytes);
     if (space === null || memory === null) return null;
     const home = (thread: number, packed: boolean): Home => ({ memory, weights: space.weights, screen: space.screen, own: space.threads[thread]!, packed });
     const encoder = new Encoder(module, weights, home(0, false));
@@ -81,8 +82,7 @@ export class SharedTeam implements Team {
   }
 
   memory(): TeamMemory {
-    const pooled = this.#rooms.idle.reduce((sum, room) => sum + room.byteLength, 0);
-    return { linear: this.#memory.buffer.byteLength, pooled, made: this.#rooms.made + this.#grown };
+    return { linear: this.#memory.buffer.byteLength, pooled: this.#rooms.byteLength, made: this.#rooms.made };
   }
 
   weightBytes(): number {
@@ -91,6 +91,7 @@ export class SharedTeam implements Team {
 
   dispose(): void {
     this.#pool.unload(this.#handle);
+    if (!this.#haunted) giveMemory(this.#memory);
   }
 
   /** As many rows as there is room for in the shared memory. */
@@ -108,14 +109,17 @@ export class SharedTeam implements Team {
     try {
       // The workers are asked first: this thread's own share begins without a pause.
       const theirs = workers.map(async (worker): Promise<Done | null> => {
-        const given = this.#rooms.take();
+        const room = this.#rooms.take(rows);
         try {
-          const { room, chunks, nearTies, failure } = await worker.share({ sae: this.#handle, cuts, firstRow, budget, room: given.arrays, screened });
-          if (room.features.length > given.features.length || room.offsets.length > given.offsets.length) this.#grown++;
-          return { room: new Room(room), chunks, nearTies, failure: failure && { chunk: failure.chunk, error: fromPlain(failure.error) } };
+          const { room: arrays, chunks, nearTies, failure } = await worker.share({ sae: this.#handle, cuts, firstRow, budget, room: room.arrays, screened });
+          room.adopt(arrays);
+          return { room, chunks, nearTies, failure: failure && { chunk: failure.chunk, error: fromPlain(failure.error) } };
         } catch (error) {
           // Whatever it took is missing below, and done here. Its room may still be written to: it is not used again.
-          if (error instanceof ThreadLost) return null;
+          if (error instanceof ThreadLost) {
+            this.#haunted = true;
+            return null;
+          }
           halt();
           throw error;
         }
@@ -126,7 +130,7 @@ export class SharedTeam implements Team {
       await this.#makeUp(call, done, signal);
       const failures = done.flatMap((share) => share.failure ?? []).sort((a, b) => a.chunk - b.chunk);
       const codes = failures[0] === undefined ? joinParts(partsOf(done, cuts), d_sae, done.reduce((sum, share) => sum + share.nearTies, 0)) : null;
-      for (const { room } of done) this.#rooms.give(room);
+      this.#rooms.give(done.map((share) => share.room), codes?.features.length ?? 0);
       if (codes === null) throw failures[0]?.error;
       return codes;
     } finally {
@@ -136,12 +140,9 @@ export class SharedTeam implements Team {
 
   /** This thread's share. */
   async #own(call: Call, pace: Pace): Promise<Done> {
-    const room = this.#rooms.take();
-    const size = room.features.length;
+    const room = this.#rooms.take(call.cuts.at(-1)!);
     try {
-      const share = await takeShare(this.encoder, call, room, pace);
-      if (room.features.length > size) this.#grown++;
-      return { ...share, room };
+      return { ...(await takeShare(this.encoder, call, room, pace)), room };
     } catch (error) {
       stop(call.control);
       throw error;
@@ -187,13 +188,4 @@ async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
   });
-}
-
-function allocate(bytes: number): WebAssembly.Memory | null {
-  const pages = Math.ceil(bytes / 65_536);
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch {
-    return null;
-  }
 }

@@ -31,6 +31,7 @@ export interface Team {
   memory(): TeamMemory;
   /** Bytes of packed weights, on all threads together. */
   weightBytes(): number;
+  /** Once, when no call is on its way and none will follow: what it held may be another's then. */
   dispose(): void;
 }
 

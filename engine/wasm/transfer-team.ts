@@ -10,7 +10,7 @@ import type { KernelModule } from './loader.js';
 import { Pace } from './pace.js';
 import { ThreadLost, type Member, type WorkerPool } from './pool.js';
 import { Stint, cutRows, joinParts, type Part } from './range.js';
-import { Room, Store } from './rooms.js';
+import { Rooms, type Room } from './rooms.js';
 import { CHUNK, type EncoderWeights } from './shape.js';
 import type { EncodeOptions, Team, TeamMemory } from './team.js';
 
@@ -40,10 +40,10 @@ export class TransferTeam implements Team {
   readonly #handle: number;
   readonly #d_in: number;
   readonly #d_sae: number;
-  readonly #rooms = new Store(() => new Room());
-  readonly #rows = new Store<Float32Array<ArrayBuffer>>(() => new Float32Array(0));
-  /** Buffers that had to be made larger. */
-  #grown = 0;
+  readonly #rooms = new Rooms(false);
+  /** Buffers for rows that nobody has, and how many were made so far. */
+  readonly #rows: Float32Array<ArrayBuffer>[] = [];
+  #made = 0;
 
   private constructor(encoder: Encoder, pool: WorkerPool, handle: number, { d_in, d_sae }: EncoderWeights) {
     this.encoder = encoder;
@@ -80,7 +80,7 @@ export class TransferTeam implements Team {
       const failure = call.failures.sort((a, b) => a.piece - b.piece)[0];
       if (failure !== undefined) throw failure.error;
       const codes = joinParts(call.parts, this.#d_sae, call.nearTies);
-      for (const room of call.rooms) this.#rooms.give(room);
+      this.#rooms.give(call.rooms, codes.features.length);
       return codes;
     } finally {
       signal?.removeEventListener('abort', halt);
@@ -88,9 +88,9 @@ export class TransferTeam implements Team {
   }
 
   memory(): TeamMemory {
-    const idle = [...this.#rooms.idle, ...this.#rows.idle];
+    const pooled = this.#rows.reduce((sum, { byteLength }) => sum + byteLength, this.#rooms.byteLength);
     const linear = this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.bytes(this.#handle).linear, this.encoder.byteLength);
-    return { linear, pooled: idle.reduce((sum, { byteLength }) => sum + byteLength, 0), made: this.#rooms.made + this.#rows.made + this.#grown };
+    return { linear, pooled, made: this.#rooms.made + this.#made };
   }
 
   weightBytes(): number {
@@ -105,22 +105,19 @@ export class TransferTeam implements Team {
   async #lane(worker: Member, call: Call, lost: number[]): Promise<void> {
     const done: number[] = [];
     const { cuts, options } = call;
-    let room = this.#rooms.take();
-    if (room.offsets.length <= cuts.at(-1)!) this.#grown++;
-    room.makeRows(cuts.at(-1)!);
+    const room = this.#rooms.take(cuts.at(-1)!);
     let held = 0;
+    let nearTies = 0;
     for (let piece = take(call); piece !== null; piece = take(call)) {
       done.push(piece);
       const firstRow = cuts[piece]!;
       const rows = cuts[piece + 1]! - firstRow;
       const xbar = this.#copyRows(call.xbar, firstRow, rows);
       try {
-        const size = room.features.length;
         const reply = await worker.piece({ sae: this.#handle, xbar, rows, firstRow, budget: options.budget, room: room.arrays, held }, options.signal);
-        this.#rows.give(reply.xbar);
-        room = new Room(reply.room);
-        if (room.features.length > size) this.#grown++;
-        call.nearTies += reply.nearTies;
+        this.#rows.push(reply.xbar);
+        room.adopt(reply.room);
+        nearTies += reply.nearTies;
         held += rows;
       } catch (error) {
         // With a thread go the codes of this lane's other pieces: they are in the same room.
@@ -130,7 +127,7 @@ export class TransferTeam implements Team {
         return;
       }
     }
-    this.#place(call, done, room);
+    this.#place(call, done, room, nearTies);
   }
 
   async #own(call: Call, piece: number | null): Promise<void> {
@@ -143,8 +140,7 @@ export class TransferTeam implements Team {
   async #ownPieces(call: Call, pieces: Iterable<number>): Promise<void> {
     const { xbar, cuts, options } = call;
     const pace = new Pace(options.signal, SLICE);
-    const room = this.#rooms.take();
-    const size = [room.offsets.length, room.features.length];
+    const room = this.#rooms.take(cuts.at(-1)!);
     const stint = new Stint(this.encoder, cuts.at(-1)!, options.budget, room);
     const done: number[] = [];
     for (const piece of pieces) {
@@ -163,13 +159,13 @@ export class TransferTeam implements Team {
       done.push(piece);
     }
     stint.end();
-    if (room.offsets.length > size[0]! || room.features.length > size[1]!) this.#grown++;
-    call.nearTies += stint.codes.nearTies;
-    this.#place(call, done, room);
+    this.#place(call, done, room, stint.codes.nearTies);
   }
 
   /** Notes where pieces are that lie below each other in a room. */
-  #place({ parts, cuts, rooms }: Call, pieces: readonly number[], room: Room): void {
+  #place(call: Call, pieces: readonly number[], room: Room, nearTies: number): void {
+    const { parts, cuts, rooms } = call;
+    call.nearTies += nearTies;
     let row = 0;
     for (const piece of pieces) {
       const count = cuts[piece + 1]! - cuts[piece]!;
@@ -182,10 +178,10 @@ export class TransferTeam implements Team {
   /** Rows in a buffer that can be sent. */
   #copyRows(xbar: Float32Array, first: number, rows: number): Float32Array<ArrayBuffer> {
     const from = xbar.subarray(first * this.#d_in, (first + rows) * this.#d_in);
-    let copy = this.#rows.take();
-    if (copy.length < from.length) {
-      if (copy.length > 0) this.#grown++;
+    let copy = this.#rows.pop();
+    if (copy === undefined || copy.length < from.length) {
       copy = new Float32Array(from.length);
+      this.#made++;
     }
     copy.set(from);
     return copy;
