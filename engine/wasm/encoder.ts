@@ -24,7 +24,7 @@ import type { Architecture } from '../sae.js';
 import type { CodesBuilder } from './codes-builder.js';
 import { CHECKS_BOUNDS, Kernels, StretchFull, type Pointer } from './loader.js';
 import { hasRoom, Screen, screenBytes, type ScreenedChunk, screensGate, ScreenTrial } from './screen.js';
-import { BLOCK, BOUNDED, PANEL, decideCandidates, encoderBytes, type EncoderWeights } from './shape.js';
+import { BLOCK, BOUNDED, PANEL, blockWidth, decideCandidates, encoderBytes, type EncoderWeights } from './shape.js';
 import type { Home } from './space.js';
 
 /** Which form of the dense product: the numbers are the same. */
@@ -262,18 +262,19 @@ export class Encoder {
     const kernels = this.#kernels;
     const { packed, state } = this.#pack(xbar, first, rows);
     this.#review(state, rows, first);
-    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * BLOCK * 4, 'a tile of pre-activations');
-    const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
+    const wide = blockWidth(rows);
+    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * wide * 4, 'a tile of pre-activations');
+    const blocks = Math.ceil((this.#panels * PANEL) / wide);
     for (let block = 0; block < blocks; block++) {
-      const { begin, columns } = this.#blockOf(block);
-      this.#dense(block, rows, packed, tile, BLOCK * 4);
+      const { begin, columns } = this.#blockOf(block, wide);
+      this.#dense(begin, columns, rows, packed, tile, wide * 4);
       const width = Math.min(columns, this.d_sae - begin);
-      const values = kernels.f32(tile, rows * BLOCK);
+      const values = kernels.f32(tile, rows * wide);
       if (this.#gate !== null) {
         const gates = kernels.f32(this.#gate.gates + begin * 4, width);
-        for (let r = 0; r < rows; r++) for (let c = 0; c < width; c++) values[r * BLOCK + c] = values[r * BLOCK + c]! + gates[c]!;
+        for (let r = 0; r < rows; r++) for (let c = 0; c < width; c++) values[r * wide + c] = values[r * wide + c]! + gates[c]!;
       }
-      for (let r = 0; r < rows; r++) z.set(values.subarray(r * BLOCK, r * BLOCK + width), (first + r) * this.d_sae + begin);
+      for (let r = 0; r < rows; r++) z.set(values.subarray(r * wide, r * wide + width), (first + r) * this.d_sae + begin);
     }
   }
 
@@ -287,21 +288,22 @@ export class Encoder {
   #compact(rows: number, chunk: Chunk, name: number, codes: CodesBuilder): void {
     const { state } = chunk;
     const kernels = this.#kernels;
-    const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
-    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * BLOCK * 4, 'a tile of pre-activations');
+    const wide = blockWidth(rows);
+    const blocks = Math.ceil((this.#panels * PANEL) / wide);
+    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * wide * 4, 'a tile of pre-activations');
     const counts = kernels.alloc(blocks * rows * 4, 'the counts of a chunk');
     // Last in the arena: it grows in place.
     const entries = kernels.mark();
     let total = 0;
     for (let block = 0; block < blocks; block++) {
-      const { begin, columns } = this.#blockOf(block);
-      this.#tile(block, rows, chunk, tile, BLOCK * 4);
+      const { begin, columns } = this.#blockOf(block, wide);
+      this.#tile(begin, columns, rows, chunk, tile, wide * 4);
       // Room for the case that everything fires: what does not is given back.
       kernels.alloc(rows * columns * 8, 'the entries of a chunk');
       const [from, to] = [begin * 4, [state, counts + block * rows * 4, entries + total * 8] as const];
       total += this.#gate === null
-        ? kernels.call.compact(tile, BLOCK * 4, rows, columns, begin, this.#threshold + from, ...to)
-        : kernels.call.compactGated(tile, BLOCK * 4, rows, columns, begin, this.#gate.gates + from, this.#gate.scales + from, this.#gate.biases + from, ...to);
+        ? kernels.call.compact(tile, wide * 4, rows, columns, begin, this.#threshold + from, ...to)
+        : kernels.call.compactGated(tile, wide * 4, rows, columns, begin, this.#gate.gates + from, this.#gate.scales + from, this.#gate.biases + from, ...to);
       kernels.reset(align(entries + total * 8));
     }
     codes.nearTies += this.#review(state, rows, name);
@@ -313,18 +315,19 @@ export class Encoder {
     const { state } = chunk;
     const kernels = this.#kernels;
     const { call } = kernels;
-    const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
-    const { keep, full, capacity } = decideCandidates(k, blocks);
+    const wide = blockWidth(rows);
+    const blocks = Math.ceil((this.#panels * PANEL) / wide);
+    const { keep, full, capacity } = decideCandidates(k, blocks, wide);
     const candidates = kernels.alloc(rows * capacity * 8, `${rows} x ${capacity} candidates of a chunk`);
-    const bounded = chunk.screened === null ? 0 : Math.min(blocks, BOUNDED);
-    const stride = Math.max(1, bounded) * BLOCK * 4;
+    const bounded = chunk.screened === null ? 0 : Math.min(blocks, Math.max(1, Math.floor((BOUNDED * BLOCK) / wide)));
+    const stride = Math.max(1, bounded) * wide * 4;
     const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * stride, 'a tile of pre-activations');
     // The first blocks' upper bounds give floors, before any pre-activation is computed.
     if (chunk.screened !== null && this.#screen !== null) {
       const records = kernels.alloc(rows * RECORD_BYTES, 'records of bounds');
       kernels.u32(records, (rows * RECORD_BYTES) / 4).set(kernels.u32(state, (rows * RECORD_BYTES) / 4));
       for (let block = 0; block < bounded; block++) {
-        const { begin, columns } = this.#blockOf(block);
+        const { begin, columns } = this.#blockOf(block, wide);
         const at = tile + begin * 4;
         this.#screen.bound(chunk.screened, begin / PANEL, columns / PANEL, at, stride);
         call.collect(at, stride, rows, columns, begin, records, keep, full, candidates, capacity);
@@ -332,10 +335,10 @@ export class Encoder {
       call.raiseFloors(rows, keep, records, candidates, capacity, state, chunk.screened.widths);
     }
     for (let block = 0; block < blocks; block++) {
-      const { begin, columns } = this.#blockOf(block);
+      const { begin, columns } = this.#blockOf(block, wide);
       const at = block < bounded ? tile + begin * 4 : tile;
       if (chunk.screened !== null && block < bounded) this.#screen?.settle(chunk.screened, begin / PANEL, columns / PANEL, at, stride);
-      else this.#tile(block, rows, chunk, at, stride);
+      else this.#tile(begin, columns, rows, chunk, at, stride);
       call.collect(at, stride, rows, columns, begin, state, keep, full, candidates, capacity);
     }
     const counts = kernels.alloc(rows * 4, 'the counts of a chunk');
@@ -361,22 +364,20 @@ export class Encoder {
     return { x, packed, state };
   }
 
-  #blockOf(block: number): { begin: number; columns: number } {
-    const begin = block * BLOCK;
-    return { begin, columns: Math.min(BLOCK, this.#panels * PANEL - begin) };
+  #blockOf(block: number, wide: number): { begin: number; columns: number } {
+    const begin = block * wide;
+    return { begin, columns: Math.min(wide, this.#panels * PANEL - begin) };
   }
 
   /** A block of pre-activations, of which those that pass no edge may be missing, into a tile of rows `stride` bytes apart. */
-  #tile(block: number, rows: number, { packed, screened }: Chunk, tile: Pointer, stride: number): void {
-    if (screened === null || this.#screen === null) return this.#dense(block, rows, packed, tile, stride);
-    const { begin, columns } = this.#blockOf(block);
+  #tile(begin: number, columns: number, rows: number, { packed, screened }: Chunk, tile: Pointer, stride: number): void {
+    if (screened === null || this.#screen === null) return this.#dense(begin, columns, rows, packed, tile, stride);
     this.#screen.bound(screened, begin / PANEL, columns / PANEL, tile, stride);
     this.#screen.settle(screened, begin / PANEL, columns / PANEL, tile, stride);
   }
 
   /** A block of pre-activations, all of them. */
-  #dense(block: number, rows: number, packed: Pointer, tile: Pointer, stride: number): void {
-    const { begin, columns } = this.#blockOf(block);
+  #dense(begin: number, columns: number, rows: number, packed: Pointer, tile: Pointer, stride: number): void {
     const w = this.#w + begin * this.#d_in * 4;
     const bias = this.#bias + begin * 4;
     const { call } = this.#kernels;

@@ -5,6 +5,7 @@
  * alone: `ScreenTrial` answers it by the clock.
  */
 import { gamma } from '../ties.js';
+import { blockWidth, PANEL } from './shape.js';
 import { CHECKS_BOUNDS, MEMORY_CEILING, type Kernels, type Pointer } from './loader.js';
 
 /** What a screen needs of the encoder that it belongs to. */
@@ -37,8 +38,6 @@ const PLAN_BYTES = 92;
 const BOUND_BYTES = 16;
 /** Where a bound has its width. */
 const WIDTH = 12;
-/** Panels of a block at most. */
-const BLOCK_PANELS = 16;
 const MOST_OUTLIERS = 8;
 /** Roundings in f32 that are not of the dense sum: of the estimate, of the bounds, of what they are compared with. */
 const ROUNDINGS = 64;
@@ -122,7 +121,7 @@ export class Screen {
     const bounds = kernels.alloc(padded * BOUND_BYTES, "the rows' bounds");
     const outliers = kernels.alloc(MOST_OUTLIERS * 4, 'dimensions of large rows');
     const sums = kernels.alloc(Math.max(padded, 4) * 8 * 4, 'sums of integers');
-    const list = kernels.alloc((2 * rows * BLOCK_PANELS + 3) * 16, 'a list of what is computed');
+    const list = kernels.alloc((2 * rows * (blockWidth(rows) / PANEL) + 3) * 16, 'a list of what is computed');
     const energy = kernels.alloc(d_in * 8, 'energies of dimensions');
     const plan = kernels.alloc(PLAN_BYTES, 'a plan');
     kernels.u32(plan, PLAN_BYTES / 4).set([xq, x, packed, state, bounds, outliers, 0, d_in, this.#wq, w, bias, this.#scale, this.#edge, this.#norm, this.#error, sums, list]);

@@ -53,19 +53,24 @@ export const CHUNK = 128;
 export const BLOCK = 128;
 /** Features per panel of packed weights. */
 export const PANEL = 8;
-/** Screened topk: blocks of which a row's first floor is found; 4 MiB a chunk. */
+/** Screened topk: BLOCKs of which a row's first floor is found; 4 MiB a chunk. */
 export const BOUNDED = 64;
+
+/** Features per block for a chunk of so many rows: few rows take wider ones in the same memory, so that less is done a block. Pure. */
+export function blockWidth(rows: number): number {
+  return BLOCK * Math.max(1, Math.floor(CHUNK / (4 * Math.ceil(rows / 4))));
+}
 /** The bytes that an encoder's weights take in linear memory. */
 export function encoderBytes(d_in: number, d_sae: number, gated = false): number {
   return Math.ceil(d_sae / PANEL) * PANEL * (d_in + (gated ? 4 : 2)) * 4;
 }
 
 /** How many candidates a topk row holds. Pure, tested without kernels. */
-export function decideCandidates(k: number, blocks: number): { keep: number; full: number; capacity: number } {
+export function decideCandidates(k: number, blocks: number, width: number = BLOCK): { keep: number; full: number; capacity: number } {
   const keep = k + 1;
   // Pruning pays when it removes at least as much as it keeps; small k waits for a block's worth.
-  const full = Math.max(2 * keep, BLOCK);
+  const full = Math.max(2 * keep, width);
   // A row that can never hold so many has room for all of its features, and is never pruned on the way.
-  const all = blocks * BLOCK;
-  return full + BLOCK >= all ? { keep, full: Math.max(keep, all), capacity: Math.max(keep, all) } : { keep, full, capacity: full + BLOCK };
+  const all = blocks * width;
+  return full + width >= all ? { keep, full: Math.max(keep, all), capacity: Math.max(keep, all) } : { keep, full, capacity: full + width };
 }
