@@ -175,7 +175,7 @@ async function describeWasm(): Promise<WasmEnvironment> {
     const { message, hint } = error as BackendError;
     return { available: false, ...features, problem: message, remedy: hint ?? null };
   }
-  const problem = features.threads ? null : 'No shared memory between threads.';
+  const problem = features.threads ? null : 'Threads cannot share a memory: each has the weights for itself.';
   return { available: true, ...features, problem, remedy: features.threads ? null : 'Serve the page with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.' };
 }
 

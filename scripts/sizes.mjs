@@ -17,6 +17,13 @@ import { minifyWgsl } from './asset-loader.mjs';
 import { ROOT } from './setup.mjs';
 
 const [, page] = configurations;
+/** What each WASM module is. */
+const MODULES = {
+  'kernels.wasm': 'the WASM backend',
+  'relaxed.wasm': 'the same with relaxed SIMD, loaded where it is asked for',
+  'shared.wasm': 'the same for threads that share a memory, loaded where there are such threads',
+  'shared-relaxed.wasm': 'both',
+};
 const gzipped = (data) => gzipSync(data, { level: 9 }).length;
 
 /** An entry that takes some names from a module, as a user's bundler sees it. */
@@ -69,7 +76,7 @@ export async function measureSizes() {
   if (shaders.length === 0) throw new Error(`no .wgsl files under gpu`);
   add('all WGSL', 8, gzipped(shaders.map((file) => minifyWgsl(readFileSync(file, 'utf8'))).join('\n')), `${shaders.length} files, minified`);
   for (const file of readdirSync(join(ROOT, 'build', 'wasm')).filter((name) => name.endsWith('.wasm') && !name.includes('.tmp.')).sort()) {
-    add(file, 8, gzipped(readFileSync(join(ROOT, 'build', 'wasm', file))), file === 'relaxed.wasm' ? 'the same with relaxed SIMD, loaded where it is asked for' : 'the WASM backend');
+    add(file, 8, gzipped(readFileSync(join(ROOT, 'build', 'wasm', file))), MODULES[file]);
   }
   const bundle = await rollup({ input: page.input, plugins: page.plugins });
   const { output } = await bundle.generate({ ...page.output, sourcemap: false });

@@ -100,7 +100,7 @@ export function findingsText(findings: Findings, width: number): string {
   if (webgpu.limits !== null) fact('limits', Object.entries(webgpu.limits).map(([name, value]) => `${name} ${/Size$/.test(name) ? bytes(value) : thousands(value)}`));
   if (webgpu.features !== null) fact('features', Object.entries(webgpu.features).map(([name, value]) => `${name} ${yes(value)}`));
   lines.push(`WASM        ${wasm.available ? 'there' : 'not there'}`);
-  fact('features', [`SIMD ${yes(wasm.simd)}`, `relaxed SIMD ${yes(wasm.relaxed_simd)}`, `threads ${yes(wasm.threads)}`]);
+  fact('features', [`SIMD ${yes(wasm.simd)}`, `relaxed SIMD ${yes(wasm.relaxed_simd)}`, `shared memory ${yes(wasm.threads)}`]);
   lines.push(`Models      ${model.description ?? 'cannot be run'}`);
 
   const remedies = [

@@ -4,11 +4,13 @@ import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { checkGoldenRf, checkGoldenStories, loadGoldenRf, loadGoldenStories } from '../shared/golden.js';
 import { assertCodesMatch, assertDecodeMatches, makeSae, randomRows } from '../shared/oracle.js';
 import { checkRelaxed } from '../shared/relaxed-suite.js';
+import { checkThreads } from '../shared/threads-suite.js';
 import type { WasmProbe } from '../support/wasm-probe.js';
 
-/** Opens a frame under a Content-Security-Policy, and waits for what it says. */
-function probe(policy: string): Promise<WasmProbe> {
+/** Opens a frame under a Content-Security-Policy, isolated or not, and waits for what it says. */
+function probe(policy: string, isolated = true): Promise<WasmProbe> {
   const frame = document.createElement('iframe');
+  if (!isolated) frame.allow = "cross-origin-isolated 'none'";
   return new Promise<WasmProbe>((resolve) => {
     addEventListener('message', (event: MessageEvent<WasmProbe>) => {
       if (event.source === frame.contentWindow) resolve(event.data);
@@ -41,6 +43,26 @@ describe('WASM backend', () => {
       await Promise.all([one.dispose(), two.dispose()]);
     });
   }
+});
+
+describe('WASM threads', () => {
+  it('share one memory in a page that is cross-origin isolated', async () => {
+    expect(crossOriginIsolated).to.equal(true);
+    expect(await checkThreads(true)).to.deep.equal({ sharedMemory: true, reason: '' });
+  });
+
+  it('have one each where that is asked for', async () => {
+    expect(await checkThreads(false)).to.deep.equal({ sharedMemory: false, reason: 'not asked for' });
+  });
+
+  it('have one each in a page that is not isolated, which says so, with the same codes', async () => {
+    const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'";
+    const [apart, together] = [await probe(policy, false), await probe(policy)];
+    expect([apart.isolated, apart.threads, apart.sharedMemory, apart.sharedReason]).to.deep.equal([false, 2, false, 'the page is not cross-origin isolated']);
+    expect([together.isolated, together.threads, together.sharedMemory, together.sharedReason]).to.deep.equal([true, 2, true, '']);
+    expect(apart.codes.length).to.be.above(1000);
+    expect(apart.codes).to.equal(together.codes);
+  });
 });
 
 describe('WASM backend with relaxed SIMD', () => {

@@ -3,6 +3,7 @@ import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { checkGoldenRf, checkGoldenStories, loadGoldenRf, loadGoldenStories } from '../shared/golden.js';
 import { assertCodesMatch, assertDecodeMatches, makeSae, randomRows } from '../shared/oracle.js';
 import { checkRelaxed } from '../shared/relaxed-suite.js';
+import { checkThreads } from '../shared/threads-suite.js';
 
 declare const Deno: { test(name: string, run: () => Promise<void>): void };
 
@@ -36,6 +37,13 @@ for (const architecture of ['standard', 'topk', 'jumprelu'] as const) {
     await two.dispose();
   });
 }
+
+Deno.test('WASM threads: one memory for all, or one each', async () => {
+  equal((await checkThreads(true)).sharedMemory, true);
+  const { sharedMemory, reason } = await checkThreads(false);
+  equal(sharedMemory, false);
+  equal(reason, 'not asked for');
+});
 
 Deno.test('WASM with relaxed SIMD: as the oracle, the same on two threads', async () => {
   const { relaxed, threads } = await checkRelaxed();

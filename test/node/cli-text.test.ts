@@ -210,7 +210,7 @@ describe('findings', () => {
   it('end with what to do', () => {
     assert.equal(
       findingsText(base, 80),
-      ['saekit 1 on Node 20, 1 core. `--backend auto` takes wasm.', '', 'WebGPU      not there', 'WASM        there', '  features  SIMD yes  relaxed SIMD no  threads yes', 'Models      onnxruntime-web 1', '', 'What to do:', '  WebGPU: there is none.', '    Get one.'].join('\n'),
+      ['saekit 1 on Node 20, 1 core. `--backend auto` takes wasm.', '', 'WebGPU      not there', 'WASM        there', '  features  SIMD yes  relaxed SIMD no  shared memory yes', 'Models      onnxruntime-web 1', '', 'What to do:', '  WebGPU: there is none.', '    Get one.'].join('\n'),
     );
     const whole = { ...base, backend: 'webgpu', webgpu: { ...gpu, available: true, software: false, adapter: 'A', limits: { maxBufferSize: 1024 }, features: { subgroups: true }, problem: null, remedy: null } } as const;
     assert.match(findingsText(whole, 80), /limits {4}maxBufferSize 1 KiB\n {2}features {2}subgroups yes[^]*Nothing is missing\.$/);

@@ -17,6 +17,14 @@ test('the module: at most 8 kB gzipped, no imports, no relaxed SIMD', () => {
   assert.deepEqual(WebAssembly.Module.imports(new WebAssembly.Module(bytes)), []);
 });
 
+test('modules for threads: at most 8 kB gzipped, and nothing imported but the memory', () => {
+  for (const name of ['shared', 'shared-relaxed']) {
+    const bytes = readFileSync(`build/wasm/${name}.wasm`);
+    assert.ok(gzipSync(bytes).length <= 8 * 1024);
+    if (name === 'shared') assert.deepEqual(WebAssembly.Module.imports(new WebAssembly.Module(bytes)), [{ module: 'env', name: 'memory', kind: 'memory' }]);
+  }
+});
+
 test('the arena: aligned, growing, given back, and refusing what 4 GiB do not hold', async () => {
   const kernels = new Kernels(await compileKernels());
   const start = kernels.mark();
