@@ -1,4 +1,4 @@
-/** Native peers: they are no rivals on the web, but they say what the machine can do. */
+/** Native peers, and C compiled to WebAssembly: no rivals on the web, but they say what the machine can do. */
 import { tryOpen } from './contenders.js';
 import type { Host } from './host.js';
 import { openNumpy } from './peers/numpy-node.js';
@@ -17,5 +17,6 @@ export async function openNativePeers(host: Host): Promise<Peer[]> {
     );
   }
   for (const threads of [1, 2].filter((count) => count <= host.cores)) peers.push(...(await tryOpen('numpy', host, () => openNumpy(threads))));
+  peers.push(...(await tryOpen('C by clang', host, async () => (await import('./peers/clang-node.js')).openClang())));
   return peers;
 }

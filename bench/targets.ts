@@ -36,6 +36,7 @@ export const targets: readonly Target[] = [
     { what: `dense encode, 1 thread, relaxed SIMD, ${runtime}: against the same`, want: 1.8, suite: 'encode', case: new RegExp(`^${runtime} (256|1024)x`), subject: /^saekit wasm relaxed, 1 thread$/, peer: WEB },
     { what: `dense encode, two threads against one, ${runtime}`, want: 1.85, suite: 'encode', case: new RegExp(`^${runtime} (256|1024)x`), subject: /^saekit wasm, 2 threads$/, peer: /^saekit wasm, 1 thread$/ },
   ]),
+  { what: 'dense encode, 1 thread, Node: against the same design in C by clang', want: 0.95, suite: 'encode', case: /^node (256|1024)x/, subject: /^saekit wasm, 1 thread$/, peer: /^C by clang/ },
   { what: 'dense encode, Deno against Node (within 1.15 times)', want: 0.87, suite: 'encode', case: /^deno and node (256|1024)x/, subject: /deno$/, peer: /node$/ },
   { what: "one row, Node: against numpy's matrix times vector", want: 0.8, suite: 'encode', case: /^node 1x768x/, subject: /^saekit wasm, 1 thread$/, peer: /^numpy/ },
   { what: 'top-32 of 6,144, Node: against onnxruntime-web', want: 2, suite: 'topk', case: /^node 32 of 6144/, subject: /^saekit wasm/, peer: /^onnxruntime-web/ },
