@@ -8,10 +8,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { SparseCodes } from '../../engine/codes.js';
 import { NumericError } from '../../engine/errors.js';
+import { prepareInput } from '../../engine/prepare.js';
 import type { Architecture, Sae } from '../../engine/sae.js';
 import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { compileKernels, Kernels } from '../../engine/wasm/loader.js';
 import { Screen, ScreenTrial } from '../../engine/wasm/screen.js';
+import { loadGoldenStories } from '../shared/golden.js';
 import { assertCodesMatch, makeSae, oracleRows, randomRows } from '../shared/oracle.js';
 import { gaussian } from '../shared/random.js';
 
@@ -106,6 +108,34 @@ test('equal values, zeros, edges met exactly: decided as the dense path decides'
     same(codes);
     if (architecture !== 'batchtopk') assertCodesMatch(sae, xbar, 90, codes.screened, { exact: true });
   }
+});
+
+test('all equal, all near their thresholds, on purpose: decided as the dense path decides', async () => {
+  const d_in = 33;
+  const d_sae = 400;
+  const xbar = randomRows(70, d_in, 2);
+  // Every feature is the first one; k cuts through the ties.
+  const equal = makeSae({ architecture: 'topk', d_in, d_sae, d_out: 2, k: 150, seed: 8 });
+  equal.W_enc.forEach((_, at, all) => (all[at] = all[at - (at % d_sae)]!));
+  equal.b_enc.fill(0.5);
+  same(await both(equal, xbar, 70));
+  // Each feature's threshold is its own z of some row, or a last place beside it.
+  const near = makeSae({ architecture: 'jumprelu', d_in, d_sae, d_out: 2, seed: 9 });
+  const dense = await backend.load(near, { screen: 'off' });
+  const z = await dense.preactivations!(xbar, 70);
+  near.threshold!.forEach((_, i, all) => (all[i] = z[(i % 70) * d_sae + i]! * (1 + ((i % 3) - 1) * 2 ** -23)));
+  const codes = await both(near, xbar, 70);
+  same(codes);
+  assert.ok(codes.dense.nearTies >= d_sae / 2, `${codes.dense.nearTies} near ties`);
+});
+
+test("the embedded model's activations", async () => {
+  const { sae, activations, indices } = await loadGoldenStories('examples/stories260k/sae/', 'test/fixtures/');
+  const rows = indices.length;
+  const { xbar } = prepareInput(sae, activations, rows);
+  const codes = await both(sae, xbar, rows);
+  same(codes);
+  assertCodesMatch(sae, xbar, rows, codes.screened);
 });
 
 test('integers do not overflow: rows and features that point the same way, at 4,608 dimensions', async () => {
