@@ -126,7 +126,7 @@ test('all equal, all near their thresholds, on purpose: decided as the dense pat
   near.threshold!.forEach((_, i, all) => (all[i] = z[(i % 70) * d_sae + i]! * (1 + ((i % 3) - 1) * 2 ** -23)));
   const codes = await both(near, xbar, 70);
   same(codes);
-  assert.ok(codes.dense.nearTies >= d_sae / 2, `${codes.dense.nearTies} near ties`);
+  assert.ok(codes.dense.nearTies >= d_sae / 3, `${codes.dense.nearTies} near ties`);
 });
 
 test("the embedded model's activations", async () => {
