@@ -21,8 +21,22 @@ export class Pace {
 
   /** Ends the current task, serves events, and goes on. @throws the signal's reason when aborted */
   async pause(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await nextTask();
     this.#signal?.throwIfAborted();
     this.#resumed = performance.now();
   }
+}
+
+/** The next task: events that wait come before it. Browsers hold back timers that follow each other for 4 ms; messages they do not. */
+function nextTask(): Promise<void> {
+  if (typeof setImmediate === 'function') return new Promise((resolve) => void setImmediate(resolve));
+  if (typeof MessageChannel === 'undefined') return new Promise((resolve) => void setTimeout(resolve, 0));
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }

@@ -107,13 +107,15 @@ export function joinParts(parts: readonly Part[], d_sae: number, nearTies: numbe
   return { rows, d_sae, offsets, features, values, nearTies };
 }
 
-/** Rows a chunk at least, where there are enough. */
-const LEAST_ROWS = 16;
+/** Rows come in quads: fewer take as long. */
+const QUAD = 4;
 
 /**
  * Where rows are cut for threads that take chunks as they get free: whole chunks
  * first, half ones at the end, so that none waits long for the last one. A smaller
  * chunk reads the weights once more: 64 rows take some 4 % longer each, 32 rows 20 %.
+ * Few rows are cut as small as they can be: two threads that read all weights for 8
+ * rows each are 1.4 times as fast as one that reads them for 16.
  *
  * @returns the chunks' first rows, and `rows`; pure
  */
@@ -122,9 +124,7 @@ export function cutRows(rows: number, threads: number): number[] {
   let left = rows;
   for (; left > CHUNK * threads; left -= CHUNK) cuts.push(rows - left + CHUNK);
   const even = threads * Math.ceil((2 * left) / (CHUNK * threads));
-  const pieces = Math.max(1, Math.min(even, Math.floor(left / LEAST_ROWS)));
-  // Rows come in quads.
-  const size = Math.max(4, Math.ceil(left / pieces / 4) * 4);
+  const size = Math.max(1, Math.ceil(left / even / QUAD)) * QUAD;
   for (let at = rows - left + size; at < rows; at += size) cuts.push(at);
   if (rows > 0) cuts.push(rows);
   return cuts;

@@ -143,6 +143,18 @@ for (const kind of KINDS) {
       threads.dispose();
     });
 
+    test('few rows: wider blocks fit a stretch too', async () => {
+      for (const architecture of ['topk', 'standard'] as const) {
+        const sae = makeSae({ architecture, d_in: 16, d_sae: 9001, k: 32, d_out: 2, seed: 3 });
+        const xbar = randomRows(130, 16, 3);
+        for (const screen of ['on', 'off'] as const) {
+          const threads = await team(kind, pool, sae, screen);
+          for (const rows of [1, 2, 4, 5, 8, 9, 17, 33, 65, 130]) same(await threads.encode(xbar.subarray(0, rows * 16), rows, {}), await expected(sae, xbar.subarray(0, rows * 16), rows));
+          threads.dispose();
+        }
+      }
+    });
+
     test('calls at the same time', async () => {
       const sae = makeSae({ architecture: 'topk', d_in: 64, d_sae: 1000, k: 5, d_out: 2, seed: 3 });
       const threads = await team(kind, pool, sae);

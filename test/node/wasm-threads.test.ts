@@ -121,7 +121,8 @@ test('idle workers do not keep the process alive, working ones do', () => {
 test('cutRows: chunks that cover the batch, smaller ones for the end and for few rows', () => {
   const H = CHUNK / 2;
   assert.deepEqual(cutRows(0, 4), [0]);
-  assert.deepEqual(cutRows(10, 4), [0, 10]);
+  assert.deepEqual(cutRows(10, 4), [0, 4, 8, 10]);
+  assert.deepEqual(cutRows(3, 4), [0, 3]);
   assert.deepEqual(cutRows(CHUNK, 2), [0, H, CHUNK]);
   assert.deepEqual(cutRows(4 * CHUNK, 2), [0, CHUNK, 2 * CHUNK, 2 * CHUNK + H, 3 * CHUNK, 3 * CHUNK + H, 4 * CHUNK]);
   for (let rows = 1; rows < 3000; rows = Math.ceil(rows * 1.07)) {
