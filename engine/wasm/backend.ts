@@ -16,7 +16,7 @@ import { Encoder } from './encoder.js';
 import { MEMORY_CEILING, compileKernels, mebibytes, type KernelModule } from './loader.js';
 import { Pace } from './pace.js';
 import { WorkerPool } from './pool.js';
-import { encodeRange } from './range.js';
+import { QUAD, encodeRange } from './range.js';
 import { Rooms } from './rooms.js';
 import { CHUNK, encoderBytes, encoderWeights, type EncoderWeights } from './shape.js';
 import { SharedTeam } from './shared-team.js';
@@ -198,7 +198,7 @@ class LoadedWasmSae implements LoadedSae {
     signal?.throwIfAborted();
     checkRows(xbar, rows, d_in, this.maxRows);
     const budget = this.#batchK === null ? undefined : batchBudget(this.#batchK, rows);
-    const alone = this.#team === null || rows * d_in * d_sae < WORTH_SPLITTING;
+    const alone = this.#team === null || rows <= QUAD || rows * d_in * d_sae < WORTH_SPLITTING;
     const codes = await this.#during(() => (alone ? this.#encodeAlone(encoder, xbar, rows, signal, budget) : this.#team.encode(xbar, rows, { signal, budget })));
     return budget === undefined ? codes : selectBatch(codes, budget, largestTolerance(xbar, rows, d_in, this.#tolerance));
   }
@@ -247,8 +247,9 @@ class LoadedWasmSae implements LoadedSae {
 
   report(): LoadReport {
     const { d_sae, d_out } = this.#shape;
+    const counts = this.#team === null ? (this.#encoder?.screen ?? null) : this.#team.screen();
     const encoders = this.#team?.weightBytes() ?? this.#encoder?.weightBytes ?? 0;
-    return { weightBytes: encoders + decoderBytes(d_sae, d_out), shards: 1, screen: this.#encoder?.screen ?? null, storageErrorPerNorm: null };
+    return { weightBytes: encoders + decoderBytes(d_sae, d_out), shards: 1, screen: counts && { survivorRatio: counts.screened === 0 ? 0 : counts.computed / counts.screened }, storageErrorPerNorm: null };
   }
 
   /** What is held besides, for tests of what the steady state asks for: nothing. */

@@ -24,7 +24,7 @@ import type { Architecture } from '../sae.js';
 import type { CodesBuilder } from './codes-builder.js';
 import { CHECKS_BOUNDS, Kernels, StretchFull, type Pointer } from './loader.js';
 import { hasRoom, Screen, screenBytes, type ScreenedChunk, screensGate, ScreenTrial } from './screen.js';
-import { BLOCK, BOUNDED, PANEL, blockWidth, decideCandidates, encoderBytes, type EncoderWeights } from './shape.js';
+import { BLOCK, BOUNDED, PANEL, blockWidth, decideCandidates, encoderBytes, type EncoderState, type EncoderWeights, type ScreenCounts } from './shape.js';
 import type { Home } from './space.js';
 
 /** Which form of the dense product: the numbers are the same. */
@@ -190,10 +190,15 @@ export class Encoder {
     if (way !== null) this.#trial.took(way, (performance.now() - begin) / rows);
   }
 
-  /** Null where chunks are not screened; else what share of their pre-activations were computed in f32. */
-  get screen(): { readonly survivorRatio: number } | null {
+  /** What the screen has done so far; null where chunks are not screened. */
+  get screen(): ScreenCounts | null {
     if (this.#screen === null || (this.#mode === 'auto' && this.#trial.verdict === 'dense')) return null;
-    return { survivorRatio: this.#screen.screened === 0 ? 0 : this.#screen.computed / this.#screen.screened };
+    return { screened: this.#screen.screened, computed: this.#screen.computed };
+  }
+
+  /** What it takes and has done, as a thread tells it. */
+  get state(): EncoderState {
+    return { linear: this.byteLength, weights: this.weightBytes, screen: this.screen };
   }
 
   /** `auto`: how a chunk is done, null where that is not up to the trial. */

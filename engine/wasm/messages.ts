@@ -6,7 +6,7 @@
 import { BackendError, NumericError, isAbort } from '../errors.js';
 import type { KernelModule, Pointer } from './loader.js';
 import type { RoomArrays } from './rooms.js';
-import type { EncoderWeights } from './shape.js';
+import type { EncoderState, EncoderWeights } from './shape.js';
 import type { Home } from './space.js';
 
 /** The name that tells a worker thread that it is one of the pool's. */
@@ -27,16 +27,10 @@ export interface PieceRequest {
 }
 
 /** Codes of the piece, in the room; both arrays are the pool's again. */
-export interface PieceReply extends EncoderBytes {
+export interface PieceReply extends EncoderState {
   readonly xbar: Float32Array<ArrayBuffer>;
   readonly room: RoomArrays;
   readonly nearTies: number;
-}
-
-/** What a worker's encoder takes: linear memory, and the part of it that is weights. */
-export interface EncoderBytes {
-  readonly linear: number;
-  readonly weights: number;
 }
 
 /** A share of a call on a memory that all threads see: share.ts. */
@@ -50,7 +44,7 @@ export interface ShareRequest {
   readonly screened: boolean;
 }
 
-export interface ShareReply {
+export interface ShareReply extends EncoderState {
   readonly room: RoomArrays;
   readonly chunks: number[];
   readonly nearTies: number;
@@ -74,8 +68,8 @@ export type Request =
 export type Reply =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly error: PlainError }
-  /** `result`: EncoderBytes of load, PieceReply, ShareReply. */
-  | { readonly type: 'done'; readonly job: number; readonly result: EncoderBytes | PieceReply | ShareReply }
+  /** `result`: EncoderState of load, PieceReply, ShareReply. */
+  | { readonly type: 'done'; readonly job: number; readonly result: EncoderState | PieceReply | ShareReply }
   | { readonly type: 'error'; readonly job: number; readonly error: PlainError };
 
 /** An error as data: structured cloning keeps neither the class nor the fields of ours. */

@@ -6,12 +6,12 @@
  */
 import { BackendError } from '../errors.js';
 import type { KernelModule } from './loader.js';
-import { fromPlain, type EncoderBytes, type PieceReply, type PieceRequest, type Reply, type ShareReply, type ShareRequest, type SharedHome } from './messages.js';
+import { fromPlain, type PieceReply, type PieceRequest, type Reply, type ShareReply, type ShareRequest, type SharedHome } from './messages.js';
 import type { RoomArrays } from './rooms.js';
-import type { EncoderWeights } from './shape.js';
+import type { EncoderState, EncoderWeights } from './shape.js';
 import { startThread, type Thread } from './thread.js';
 
-type Result = EncoderBytes | PieceReply | ShareReply;
+type Result = EncoderState | PieceReply | ShareReply;
 
 interface Job {
   resolve(result: Result): void;
@@ -25,8 +25,8 @@ export class ThreadLost extends Error {}
 export class Member {
   readonly #jobs: Map<number, Job>;
   readonly #thread: Thread;
-  /** What it has, and what that takes. */
-  readonly #saes = new Map<number, EncoderBytes>();
+  /** What it has, as of the last answer. */
+  readonly #saes = new Map<number, EncoderState>();
   #next = 0;
   /** Why it can no longer be asked, once it cannot. */
   lost: Error | null = null;
@@ -53,12 +53,12 @@ export class Member {
 
   async load(sae: number, weights: EncoderWeights, kind: KernelModule, shared: SharedHome | null): Promise<void> {
     const reply = await this.#ask((job) => this.#thread.post({ type: 'load', job, sae, weights, kind, shared }));
-    if ('linear' in reply) this.#saes.set(sae, reply);
+    this.#saes.set(sae, reply);
   }
 
-  /** What an SAE takes there, as of its last answer. */
-  bytes(sae: number): EncoderBytes {
-    return this.#saes.get(sae) ?? { linear: 0, weights: 0 };
+  /** How an SAE is there, as of the last answer. */
+  state(sae: number): EncoderState {
+    return this.#saes.get(sae) ?? { linear: 0, weights: 0, screen: null };
   }
 
   /** Whether it can be asked, and has this SAE. */
@@ -81,7 +81,7 @@ export class Member {
         this.#thread.post({ type: 'piece', job, ...request }, [request.xbar.buffer, ...buffersOf(request.room)]);
       });
       if (!('xbar' in reply)) throw new BackendError('WASM worker: answered without codes');
-      this.#saes.set(request.sae, reply);
+      this.#note(request.sae, reply);
       return reply;
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -92,6 +92,7 @@ export class Member {
   async share(request: ShareRequest): Promise<ShareReply> {
     const reply = await this.#ask((job) => this.#thread.post({ type: 'share', job, ...request }));
     if (!('chunks' in reply)) throw new BackendError('WASM worker: answered without codes');
+    this.#note(request.sae, reply);
     return reply;
   }
 
@@ -107,6 +108,11 @@ export class Member {
     this.#thread.terminate();
     for (const job of this.#jobs.values()) job.reject(new ThreadLost(reason.message));
     this.#jobs.clear();
+  }
+
+  #note(sae: number, { linear, weights, screen }: EncoderState): void {
+    // An answer may come after the SAE was given back.
+    if (this.#saes.has(sae)) this.#saes.set(sae, { linear, weights, screen });
   }
 
   #ask(send: (job: number) => void): Promise<Result> {

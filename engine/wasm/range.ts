@@ -108,7 +108,7 @@ export function joinParts(parts: readonly Part[], d_sae: number, nearTies: numbe
 }
 
 /** Rows come in quads: fewer take as long. */
-const QUAD = 4;
+export const QUAD = 4;
 
 /**
  * Where rows are cut for threads that take chunks as they get free: whole chunks

@@ -29,6 +29,20 @@ export interface EncoderWeights {
   readonly screen: 'auto' | 'on' | 'off';
 }
 
+/** Pre-activations that were screened, and those of them that were computed in f32. */
+export interface ScreenCounts {
+  readonly screened: number;
+  readonly computed: number;
+}
+
+/** What an encoder takes, bytes of linear memory and those of them that are weights, and what its screen has done. */
+export interface EncoderState {
+  readonly linear: number;
+  readonly weights: number;
+  /** Null where chunks are not screened. */
+  readonly screen: ScreenCounts | null;
+}
+
 /** @param scale the decoder norms of an SAE that rescales, else null */
 export function encoderWeights(sae: Sae, scale: Float64Array | null, options: LoadOptions = {}): EncoderWeights {
   const { architecture, d_in, d_sae, W_enc, b_enc, threshold, k, gate } = sae;

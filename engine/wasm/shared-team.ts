@@ -12,11 +12,11 @@ import { Pace } from './pace.js';
 import { ThreadLost, type WorkerPool } from './pool.js';
 import { cutRows, joinParts, type Part } from './range.js';
 import { Rooms, type Room } from './rooms.js';
-import type { EncoderWeights } from './shape.js';
+import type { EncoderWeights, ScreenCounts } from './shape.js';
 import { CONTROL_WORDS, begin, stop, takeShare, type Call, type Share } from './share.js';
 import { giveMemory, takeMemory } from './shared-memories.js';
 import { divide, type Home, type Space } from './space.js';
-import { withoutArrays, type EncodeOptions, type Team, type TeamMemory } from './team.js';
+import { sumScreens, withoutArrays, type EncodeOptions, type Team, type TeamMemory } from './team.js';
 
 /** A share, and where its codes are. */
 interface Done extends Share {
@@ -63,22 +63,20 @@ export class SharedTeam implements Team {
     return new SharedTeam(encoder, pool, handle, withoutArrays(weights), memory, space);
   }
 
-  async encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes> {
+  encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes> {
     const { d_in, d_sae } = this.#weights;
-    const before = this.#turn;
-    let end = () => undefined as void;
-    this.#turn = new Promise((resolve) => (end = resolve));
-    try {
-      await before;
+    const call = this.#turn.then(async () => {
       options.signal?.throwIfAborted();
       const staged = this.#rows.length / d_in;
-      if (rows <= staged) return await this.#encodeStaged(xbar, 0, rows, options);
       const pieces: SparseCodes[] = [];
       for (let first = 0; first < rows; first += staged) pieces.push(await this.#encodeStaged(xbar, first, Math.min(staged, rows - first), options));
       return joinCodes(pieces, d_sae);
-    } finally {
-      end();
-    }
+    });
+    this.#turn = call.then(
+      () => undefined,
+      () => undefined,
+    );
+    return call;
   }
 
   memory(): TeamMemory {
@@ -87,6 +85,10 @@ export class SharedTeam implements Team {
 
   weightBytes(): number {
     return this.encoder.weightBytes;
+  }
+
+  screen(): ScreenCounts | null {
+    return sumScreens([this.encoder.state, ...this.#pool.having(this.#handle).map((worker) => worker.state(this.#handle))]);
   }
 
   dispose(): void {

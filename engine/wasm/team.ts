@@ -5,7 +5,7 @@
  */
 import type { SparseCodes } from '../codes.js';
 import type { Encoder } from './encoder.js';
-import type { EncoderWeights } from './shape.js';
+import type { EncoderState, EncoderWeights, ScreenCounts } from './shape.js';
 
 export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined;
@@ -31,6 +31,8 @@ export interface Team {
   memory(): TeamMemory;
   /** Bytes of packed weights, on all threads together. */
   weightBytes(): number;
+  /** What all threads have screened so far; null where none screens. */
+  screen(): ScreenCounts | null;
   /** Once, when no call is on its way and none will follow: what it held may be another's then. */
   dispose(): void;
 }
@@ -39,4 +41,11 @@ export interface Team {
 export function withoutArrays(weights: EncoderWeights): EncoderWeights {
   const none = new Float32Array(0);
   return { ...weights, W_enc: none, b_enc: none, threshold: null, scale: null, gate: weights.gate === null ? null : { scale: none, bias: none } };
+}
+
+/** Of several threads. */
+export function sumScreens(states: readonly EncoderState[]): ScreenCounts | null {
+  const screens = states.flatMap(({ screen }) => screen ?? []);
+  if (screens.length === 0) return null;
+  return { screened: screens.reduce((sum, { screened }) => sum + screened, 0), computed: screens.reduce((sum, { computed }) => sum + computed, 0) };
 }

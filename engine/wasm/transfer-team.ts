@@ -11,8 +11,8 @@ import { Pace } from './pace.js';
 import { ThreadLost, type Member, type WorkerPool } from './pool.js';
 import { Stint, cutRows, joinParts, type Part } from './range.js';
 import { Rooms, type Room } from './rooms.js';
-import { CHUNK, type EncoderWeights } from './shape.js';
-import type { EncodeOptions, Team, TeamMemory } from './team.js';
+import { CHUNK, type EncoderWeights, type ScreenCounts } from './shape.js';
+import { sumScreens, type EncodeOptions, type Team, type TeamMemory } from './team.js';
 
 /** Multiply-adds of a piece at least, where there are many: some 10 ms, many times what a message takes. */
 const PIECE_WORK = 1.5e8;
@@ -89,12 +89,16 @@ export class TransferTeam implements Team {
 
   memory(): TeamMemory {
     const pooled = this.#rows.reduce((sum, { byteLength }) => sum + byteLength, this.#rooms.byteLength);
-    const linear = this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.bytes(this.#handle).linear, this.encoder.byteLength);
+    const linear = this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.state(this.#handle).linear, this.encoder.byteLength);
     return { linear, pooled, made: this.#rooms.made + this.#made };
   }
 
   weightBytes(): number {
-    return this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.bytes(this.#handle).weights, this.encoder.weightBytes);
+    return this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.state(this.#handle).weights, this.encoder.weightBytes);
+  }
+
+  screen(): ScreenCounts | null {
+    return sumScreens([this.encoder.state, ...this.#pool.having(this.#handle).map((worker) => worker.state(this.#handle))]);
   }
 
   dispose(): void {

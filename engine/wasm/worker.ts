@@ -79,7 +79,7 @@ async function serve(port: Port): Promise<void> {
     try {
       const room = new Room(arrays);
       const { nearTies } = await encodeRange(encoder, xbar, rows, room, { signal: abort.signal, firstRow, budget, held });
-      port.post({ type: 'done', job, result: { xbar, room: room.arrays, nearTies, linear: encoder.byteLength, weights: encoder.weightBytes } }, [xbar.buffer, ...room.transfer]);
+      port.post({ type: 'done', job, result: { xbar, room: room.arrays, nearTies, ...encoder.state } }, [xbar.buffer, ...room.transfer]);
     } finally {
       running.delete(job);
     }
@@ -91,7 +91,7 @@ async function serve(port: Port): Promise<void> {
     if (screened) encoder.addScreen();
     const { chunks, nearTies, failure } = await takeShare(encoder, { control, cuts, rows, firstRow, budget }, room, null);
     const plain = failure === null ? null : { chunk: failure.chunk, error: toPlain(failure.error) };
-    port.post({ type: 'done', job, result: { room: room.arrays, chunks, nearTies, failure: plain } }, []);
+    port.post({ type: 'done', job, result: { room: room.arrays, chunks, nearTies, failure: plain, ...encoder.state } }, []);
   }
 
   port.listen((request) => {
@@ -101,7 +101,7 @@ async function serve(port: Port): Promise<void> {
         load(request)
           .then((part) => {
             saes.set(request.sae, part);
-            port.post({ type: 'done', job: request.job, result: { linear: part.encoder.byteLength, weights: part.encoder.weightBytes } }, []);
+            port.post({ type: 'done', job: request.job, result: part.encoder.state }, []);
           })
           .catch((error: unknown) => fail(error, request.job));
         break;

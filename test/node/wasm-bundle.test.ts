@@ -26,7 +26,7 @@ async function buildAndRun(name: string, entries: Record<string, string>, run: s
      const sae = { architecture: 'topk', d_in: 2, d_sae: 2, d_out: 2, k: 1, W_enc: Float32Array.of(1, 0, 0, 1), b_enc: new Float32Array(2), W_dec: Float32Array.of(1, 0, 0, 1), b_dec: new Float32Array(2), threshold: null, rescaleActsByDecoderNorm: false };
      const loaded = await backend.load(sae);
      const codes = await loaded.encode(Float32Array.of(1, 2, 4, 3), 2);
-     console.log(backend.info.details.threads, backend.info.details.threadsReason ?? 'fine', codes.features.join(), codes.values.join());
+     console.log(backend.info.details.threads, backend.info.details.sharedMemory, backend.info.details.threadsReason ?? backend.info.details.sharedReason ?? 'fine', codes.features.join(), codes.values.join());
      await backend.dispose();`,
   );
   const { stdout, stderr } = spawnSync(process.execPath, [join(out, 'main.mjs')], { encoding: 'utf8', timeout: 60_000 });
@@ -38,7 +38,7 @@ async function buildAndRun(name: string, entries: Record<string, string>, run: s
 
 test('pool in an entry', async () => {
   const { stdout, pool } = await buildAndRun('entry', { index: 'engine/wasm/backend.ts' }, 'index');
-  assert.equal(stdout, '2 fine 1,0 2,4\n');
+  assert.equal(stdout, '2 true fine 1,0 2,4\n');
   assert.deepEqual(pool, ['index.js']);
 });
 
@@ -46,6 +46,6 @@ test('pool in chunks/', async () => {
   // Two entries that share the backend push it into a chunk.
   for (const name of ['a', 'b']) writeFileSync(join(folder, `${name}.ts`), `export { createWasmBackend } from '../../engine/wasm/backend.js';\nexport const name = '${name}';\n`);
   const { stdout, pool } = await buildAndRun('chunks', { a: join(folder, 'a.ts'), b: join(folder, 'b.ts') }, 'b');
-  assert.equal(stdout, '2 fine 1,0 2,4\n');
+  assert.equal(stdout, '2 true fine 1,0 2,4\n');
   assert.ok(pool.length === 1 && pool[0]!.startsWith('chunks'), pool.join());
 });

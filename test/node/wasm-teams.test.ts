@@ -114,6 +114,14 @@ for (const kind of KINDS) {
       const one = 2048 * (128 * 2 + 16);
       assert.ok(kind === 'shared' ? extra === one : extra > 0 && extra % one === 0, `${extra} bytes`);
       threads.dispose();
+
+      const always = await team(kind, pool, sae, 'on');
+      for (let i = 0; i < 2; i++) same(await always.encode(xbar, 1600, {}), wanted);
+      // Whoever did it: everything was screened, and little of it computed.
+      const { screened, computed } = always.screen()!;
+      assert.equal(screened, 2 * 1600 * 2048);
+      assert.ok(computed > 2 * 1600 * 8 && computed < 0.3 * screened, `${computed}`);
+      always.dispose();
     });
 
     test('everything fires: entries that fit no stretch are found row by row', async () => {
