@@ -48,21 +48,26 @@ export function stop(control: Int32Array): void {
   Atomics.store(control, STOP, 1);
 }
 
+/** The next chunk of a counter that threads have in common; past the last one where there are no more. */
+export function counter(control: Int32Array): () => number {
+  return () => (Atomics.load(control, STOP) !== 0 ? Infinity : Atomics.add(control, NEXT, 1));
+}
+
 /**
  * Takes chunks until there are no more.
  *
+ * @param take gives the next chunk, ascending
  * @param pace where there are events to let in: not in a worker, which has nobody to listen to
  * @throws the signal's reason of `pace`
  */
-export async function takeShare(encoder: Encoder, call: Call, room: Room, pace: Pace | null): Promise<Share> {
+export async function takeShare(encoder: Encoder, call: Call, take: () => number, room: Room, pace: Pace | null): Promise<Share> {
   const { control, cuts, rows, firstRow, budget } = call;
   const stint = new Stint(encoder, cuts.at(-1) ?? 0, budget, room);
   const chunks: number[] = [];
   let failure: Share['failure'] = null;
   while (failure === null) {
     if (pace?.isDue === true) await pace.pause();
-    if (Atomics.load(control, STOP) !== 0) break;
-    const chunk = Atomics.add(control, NEXT, 1);
+    const chunk = take();
     const first = cuts[chunk];
     const end = cuts[chunk + 1];
     if (first === undefined || end === undefined) break;

@@ -13,7 +13,7 @@ import { ThreadLost, type WorkerPool } from './pool.js';
 import { cutRows, joinParts, type Part } from './range.js';
 import { Rooms, type Room } from './rooms.js';
 import type { EncoderWeights, ScreenCounts } from './shape.js';
-import { CONTROL_WORDS, begin, stop, takeShare, type Call, type Share } from './share.js';
+import { CONTROL_WORDS, begin, counter, stop, takeShare, type Call, type Share } from './share.js';
 import { giveMemory, takeMemory } from './shared-memories.js';
 import { divide, type Home, type Space } from './space.js';
 import { sumScreens, withoutArrays, type EncodeOptions, type Team, type TeamMemory } from './team.js';
@@ -126,10 +126,11 @@ export class SharedTeam implements Team {
           throw error;
         }
       });
-      const shares = await settled([this.#own(call, new Pace(signal)), ...theirs]);
+      const pace = new Pace(signal);
+      const shares = await settled([this.#own(call, counter(control), pace), ...theirs]);
       signal?.throwIfAborted();
       const done = shares.filter((share) => share !== null);
-      await this.#makeUp(call, done, signal);
+      await this.#makeUp(call, done, pace);
       const failures = done.flatMap((share) => share.failure ?? []).sort((a, b) => a.chunk - b.chunk);
       const codes = failures[0] === undefined ? joinParts(partsOf(done, cuts), d_sae, done.reduce((sum, share) => sum + share.nearTies, 0)) : null;
       this.#rooms.give(done.map((share) => share.room), codes?.features.length ?? 0);
@@ -141,10 +142,10 @@ export class SharedTeam implements Team {
   }
 
   /** This thread's share. */
-  async #own(call: Call, pace: Pace): Promise<Done> {
+  async #own(call: Call, take: () => number, pace: Pace): Promise<Done> {
     const room = this.#rooms.take(call.cuts.at(-1)!);
     try {
-      return { ...(await takeShare(this.encoder, call, room, pace)), room };
+      return { ...(await takeShare(this.encoder, call, take, room, pace)), room };
     } catch (error) {
       stop(call.control);
       throw error;
@@ -152,20 +153,11 @@ export class SharedTeam implements Team {
   }
 
   /** Chunks that a thread took with it when it was lost, up to the lowest that failed. */
-  async #makeUp(call: Call, done: Done[], signal: AbortSignal | undefined): Promise<void> {
+  async #makeUp(call: Call, done: Done[], pace: Pace): Promise<void> {
     const there = new Set(done.flatMap(({ chunks, failure }) => (failure === null ? chunks : [...chunks, failure.chunk])));
     const failed = Math.min(...done.map(({ failure }) => failure?.chunk ?? Infinity));
-    const { cuts } = call;
-    const missing = cuts.slice(0, -1).flatMap((_, chunk) => (there.has(chunk) || chunk > failed ? [] : [chunk]));
-    for (const chunk of missing) {
-      // A counter of its own, for one chunk.
-      const control = new Int32Array(CONTROL_WORDS);
-      const [first, end] = [cuts[chunk]!, cuts[chunk + 1]!];
-      const rows = call.rows.subarray(first * this.#weights.d_in, end * this.#weights.d_in);
-      const own = await this.#own({ ...call, control, cuts: [0, end - first], rows, firstRow: call.firstRow + first }, new Pace(signal));
-      done.push({ ...own, chunks: own.chunks.map(() => chunk), failure: own.failure && { ...own.failure, chunk } });
-      if (own.failure !== null) return;
-    }
+    const missing = call.cuts.slice(0, -1).flatMap((_, chunk) => (there.has(chunk) || chunk > failed ? [] : [chunk]));
+    if (missing.length > 0) done.push(await this.#own(call, () => missing.shift() ?? Infinity, pace));
   }
 }
 

@@ -71,7 +71,7 @@ export function divide(weights: EncoderWeights, threads: number): Space | null {
   return top > MEMORY_CEILING - PAGE ? null : { bytes: top, control, ...parts, rows, staged };
 }
 
-/** What one thread needs for a chunk of rows: with a twentieth of the features firing all of it, else some rows of it. */
+/** What one thread needs for a chunk of rows: all of it where a sixteenth of the features fires, else some rows of it. */
 function scratchBytes({ d_in, d_sae, architecture, k, screen }: EncoderWeights): number {
   const blocks = Math.ceil(d_sae / BLOCK);
   const columns = blocks * BLOCK;

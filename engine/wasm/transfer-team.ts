@@ -75,8 +75,8 @@ export class TransferTeam implements Team {
       for (const result of results) if (result.status === 'rejected') throw result.reason;
       signal?.throwIfAborted();
       // What was lost with a thread, up to the lowest row that failed, is done here.
-      lost.sort((a, b) => a - b);
-      for (const piece of lost) if (call.failures.every((failure) => piece < failure.piece)) await this.#ownPieces(call, [piece]);
+      const missing = lost.filter((piece) => call.failures.every((failure) => piece < failure.piece)).sort((a, b) => a - b);
+      if (missing.length > 0) await this.#ownPieces(call, missing);
       const failure = call.failures.sort((a, b) => a.piece - b.piece)[0];
       if (failure !== undefined) throw failure.error;
       const codes = joinParts(call.parts, this.#d_sae, call.nearTies);

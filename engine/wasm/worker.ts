@@ -9,7 +9,7 @@ import { compileKernels } from './loader.js';
 import { WORKER_NAME, toPlain, type Reply, type Request } from './messages.js';
 import { encodeRange } from './range.js';
 import { Room } from './rooms.js';
-import { CONTROL_WORDS, takeShare } from './share.js';
+import { CONTROL_WORDS, counter, takeShare } from './share.js';
 
 /** Where a worker is to be started from. */
 export const workerUrl: string = import.meta.url;
@@ -89,7 +89,8 @@ async function serve(port: Port): Promise<void> {
     const { encoder, control, rows } = loaded(sae);
     const room = new Room(arrays);
     if (screened) encoder.addScreen();
-    const { chunks, nearTies, failure } = await takeShare(encoder, { control, cuts, rows, firstRow, budget }, room, null);
+    const call = { control, cuts, rows, firstRow, budget };
+    const { chunks, nearTies, failure } = await takeShare(encoder, call, counter(control), room, null);
     const plain = failure === null ? null : { chunk: failure.chunk, error: toPlain(failure.error) };
     port.post({ type: 'done', job, result: { room: room.arrays, chunks, nearTies, failure: plain, ...encoder.state } }, []);
   }
