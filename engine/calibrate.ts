@@ -5,7 +5,7 @@
  * given its first result by then (a software GPU compiles for many) is left out,
  * and says so.
  */
-import type { Backend, LoadedSae } from './backend.js';
+import type { Backend, BackendKind, LoadedSae } from './backend.js';
 import { loadCalibration, machineName, saveCalibration } from './cost-cache.js';
 import type { BackendCalibration, Calibration, CostFit, CostPoint, EncodeMethod, SelectionRule } from './cost-model.js';
 import { FEWEST_POINTS, fitTerms } from './cost-model.js';
@@ -92,7 +92,7 @@ async function calibrateBackend(backend: Backend, budget: number, patience: numb
   const deadline = performance.now() + 1000 * Math.max(0.25 * budget, budget - setUpSeconds);
   const giveUp = began + 1000 * Math.max(patience, 1.5 * budget);
 
-  const jobs: { method: EncodeMethod; rule: SelectionRule }[] = RULES.flatMap((rule) => METHODS.map((method) => ({ method, rule })));
+  const jobs: { method: EncodeMethod; rule: SelectionRule }[] = RULES.flatMap((rule) => methodsOf(kind).map((method) => ({ method, rule })));
   const fits: CostFit[] = [];
   const loads: number[] = [];
   const total = jobs.length * SHAPES.length;
@@ -127,7 +127,8 @@ async function calibrateBackend(backend: Backend, budget: number, patience: numb
 }
 
 const RULES: readonly SelectionRule[] = ['threshold', 'topk'];
-const METHODS: readonly EncodeMethod[] = ['dense', 'screened'];
+/** WebGPU screens where it is asked to, and never by itself (docs/decisions/0012): nothing is to be predicted from that. */
+const methodsOf = (kind: BackendKind): readonly EncodeMethod[] => (kind === 'webgpu' ? ['dense'] : ['dense', 'screened']);
 
 /** From loading to the first codes. */
 async function first(backend: Backend, rule: SelectionRule): Promise<void> {

@@ -90,11 +90,11 @@ class ManagedBackend implements WebGpuBackend {
   }
 
   async load(sae: Sae, options: WebGpuLoadOptions = {}): Promise<LoadedGpuSae> {
-    const { signal, storage, weights, tolerance, kernels } = options;
+    const { signal, storage, weights, tolerance, kernels, screen } = options;
     signal?.throwIfAborted();
     checkSae(sae, false);
     if (storage === 'f16' && !this.capabilities.f16) throw new BackendError(`WebGPU: ${this.info.description} has no arithmetic of 16 bits (shader-f16)`, { hint: 'Store the weights as f32.' });
-    return LoadedGpuSae.load(this.#manager, sae, { source: weights ?? weightsOf(sae), storage, signal, tolerance, kernels });
+    return LoadedGpuSae.load(this.#manager, sae, { source: weights ?? weightsOf(sae), storage, signal, tolerance, kernels, screen: screen === 'on' });
   }
 
   dispose(): Promise<void> {

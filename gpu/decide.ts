@@ -62,6 +62,11 @@ export const SEGMENT = COLUMN_TILE;
 /** Run of kernels/scan.wgsl, and threads of a workgroup there, in count and in scatter. */
 export const RUN = 64;
 
+/**
+ * Columns of a block: llvmpipe ends a thread's loops after 65,535 turns, all of them together,
+ * and kernels/parts/rank.wgsl takes up to 12 for 64 columns.
+ */
+const MOST_COLUMNS = 2 ** 18;
 /** What a block of latents leaves behind besides 4 bytes a row and 8 an entry. */
 const HEAD_BYTES = 12;
 /** Pre-activations, bytes: more rows in one submission win nothing. */
@@ -83,7 +88,7 @@ export function decide(shape: PlanShape, limits: PlanLimits, options: { software
 
   const quads = Math.ceil(d_in / 4);
   // W: 16 quads bytes a column. Entries in the worst case: 8 bytes a row and column, of at least one tile of rows.
-  const fits = Math.min(bytes / (16 * quads), bytes / (8 * ROW_TILE), grid * COLUMN_TILE);
+  const fits = Math.min(bytes / (16 * quads), bytes / (8 * ROW_TILE), grid * COLUMN_TILE, MOST_COLUMNS);
   const columns = Math.floor(fits / COLUMN_TILE) * COLUMN_TILE;
   if (columns === 0) throw tooSmall(`${COLUMN_TILE} latents of d_in ${d_in}`, COLUMN_TILE * 16 * Math.max(quads, ROW_TILE / 2), bytes);
   if (ROW_TILE * quads * 16 > bytes) throw tooSmall(`${ROW_TILE} rows of d_in ${d_in}`, ROW_TILE * quads * 16, bytes);

@@ -6,7 +6,7 @@ import type { Pipelines } from './pipelines.js';
 import type { Storage } from './upload.js';
 
 /** A product by one of its kernels, or what comes after it. */
-export type Step = Core | 'count' | 'scan' | 'scatter' | 'fire' | 'gather' | 'select' | 'merge' | 'bins';
+export type Step = Core | 'count' | 'scan' | 'scatter' | 'fire' | 'gather' | 'select' | 'merge' | 'bins' | 'pack-rows' | 'screen' | 'expand' | 'settle';
 
 export interface EncodePipelines {
   /** Whether those that can use subgroups do, upon which their grids depend. */
@@ -32,9 +32,10 @@ const THREADS = { software: 64, hardware: 256 };
 /** The steps of some choices, each once. Pure. */
 export function stepsOf(architecture: Architecture, choices: readonly EncodeChoice[]): Step[] {
   const ranks = architecture === 'topk';
-  const steps = choices.flatMap(({ core, fused }): Step[] => {
+  const steps = choices.flatMap(({ core, fused, screened }): Step[] => {
     if (!fused) return ranks ? [core, 'select'] : [core, 'count', 'scan', 'scatter'];
-    return ranks ? [core, 'select', 'fire', 'scan', 'gather', 'merge'] : [core, 'fire', 'scan', 'gather'];
+    const kept: Step[] = screened ? ['pack-rows', 'screen', 'expand', 'settle', 'scan', 'gather'] : ['fire', 'scan', 'gather'];
+    return ranks ? [core, 'select', ...kept, 'merge'] : [core, ...kept];
   });
   return [...new Set(architecture === 'batchtopk' ? [...steps, 'bins' as const] : steps)];
 }

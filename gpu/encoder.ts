@@ -25,6 +25,7 @@ import { keyOf } from './keys.js';
 import { pipelined } from './pipelined.js';
 import { type Head, headWords, NO_ROW, readHead, type Recorded, Recorder } from './record.js';
 import type { Readback } from './readback.js';
+import { outliersOf, type Screen } from './screen.js';
 import type { EncodeWeights } from './weights.js';
 
 /** Entries that a row has room for at first, of a block of latents; what a batch needs is learnt. */
@@ -37,7 +38,8 @@ export interface EncoderParts {
   readonly plan: Plan['encode'];
   readonly weights: readonly EncodeWeights[];
   readonly tolerance: TieTolerance;
-  readonly choose: (rows: number) => EncodeChoice;
+  readonly choose: (rows: number, screened: boolean) => EncodeChoice;
+  readonly screen: Screen | null;
   /** For tests: columns of batchtopk's first look. */
   readonly sample?: number | undefined;
 }
@@ -190,6 +192,7 @@ export class Encoder {
     const d_in = this.#d_in;
     const x = xbar.subarray(first * d_in, (first + rows) * d_in);
     const tolerance = new Float32Array(rows);
+    let longest = 0;
     for (let r = 0; r < rows; r++) {
       let squares = 0;
       for (let at = r * d_in; at < (r + 1) * d_in; at++) squares += x[at]! * x[at]!;
@@ -197,11 +200,14 @@ export class Encoder {
       if (!Number.isFinite(squares)) {
         throw new NumericError(`xbar, row ${first + r}: a value is not finite`, { hint: 'The activations hold a NaN or an infinity there.' });
       }
+      longest = Math.max(longest, squares);
       tolerance[r] = this.#parts.tolerance.perNorm * Math.sqrt(squares) + this.#parts.tolerance.constant;
     }
     // topk: a z that is not above -tol_r can neither be in the codes (z > 0) nor be near a decision.
     const edges = this.#keep === null ? new Uint32Array(rows).fill(edge > 0 ? keyOf(edge) - 1 : 0) : Uint32Array.from(tolerance, (tol) => keyOf(-tol));
-    return { first, rows, x, tolerance, edges, choice: this.#parts.choose(rows) };
+    const { screen } = this.#parts;
+    const choice = this.#parts.choose(rows, screen !== null && Math.sqrt(longest) <= screen.longest);
+    return { first, rows, x, tolerance, edges, choice };
   }
 
   /** A block of rows; again, when more was kept than there was room for. */
@@ -234,8 +240,10 @@ export class Encoder {
       return (mapped) => {
         const heads = finiteHeads(mapped, outputs, job);
         const totals = heads.map((head) => head.row(rows));
-        const more = this.#learn(rows, totals, capacities);
+        // Where there was too little room in a pool, what was kept is known by what did not fit.
+        const more = this.#learn(rows, choice.fused ? heads.map((head) => head.pooled) : totals, capacities);
         if (more !== null) return more;
+        if (choice.screened) this.#tally(rows, 0, heads);
         const blocks = heads.map((head, index): LatentEntries => ({ begin: (r) => head.row(r), end: (r) => head.row(r + 1), ...entriesAt(mapped, outputs[index]!, totals[index]!) }));
         return joinEntries(blocks, rows, heads.reduce((sum, head) => sum + head.nearTies, 0));
       };
@@ -287,9 +295,24 @@ export class Encoder {
         const pooled = [...Array<number>(skipped).fill(0), ...heads.map((one) => one.pooled)];
         const more = this.#learn(rows, pooled, capacities);
         if (more !== null) return more;
+        if (choice.screened) this.#tally(rows, choice.slice, heads);
         return selectTopk([listOf(mapped, output, head, rows, keep)], rows, this.#k, tolerance);
       };
     });
+  }
+
+  /** Null where rows are not screened; else what share of their pre-activations were computed in f32. */
+  get screen(): { readonly survivorRatio: number } | null {
+    const { screen } = this.#parts;
+    return screen && { survivorRatio: screen.screened === 0 ? 0 : screen.computed / screen.screened };
+  }
+
+  /** @param slice columns that were computed without a screen */
+  #tally(rows: number, slice: number, heads: readonly Head[]): void {
+    const { screen } = this.#parts;
+    if (screen === null) return;
+    screen.screened += rows * this.#d_sae;
+    screen.computed += rows * slice + heads.reduce((sum, { pooled }) => sum + pooled, 0);
   }
 
   /** @returns null where there was room, else what would have been enough */
@@ -304,7 +327,7 @@ export class Encoder {
 
   /** Records and submits a block's commands, all in this task, and waits for what `record`'s result makes of them. */
   async #submit<T>(label: string, job: Job, bytes: number, record: (recorder: Recorder, commands: GPUCommandEncoder, readback: Readback, loan: Loan) => (mapped: ArrayBuffer) => T): Promise<T> {
-    const { device, pool, pipelines, plan } = this.#parts;
+    const { device, pool, pipelines, plan, screen } = this.#parts;
     const loan = new Loan(pool, device.gpu.queue);
     const { result, valid } = device.scoped(label, () => {
       try {
@@ -317,6 +340,7 @@ export class Encoder {
           quads: plan.quads,
           x: this.#uploadRows(loan, job),
           tolerance: loan.upload(job.tolerance),
+          screened: screen !== null && job.choice.screened && label === 'encode' ? { screen, outliers: outliersOf(job.x, job.rows, this.#d_in) } : null,
         });
         const use = record(recorder, commands, readback, loan);
         readback.submit(commands);

@@ -8,13 +8,18 @@ import countLanes from './kernels/count-lanes.wgsl';
 import count from './kernels/count.wgsl';
 import decode from './kernels/decode.wgsl';
 import encode from './kernels/encode.wgsl';
+import expand from './kernels/expand.wgsl';
 import fire from './kernels/fire.wgsl';
 import gather from './kernels/gather.wgsl';
 import merge from './kernels/merge.wgsl';
+import packColumns from './kernels/pack-columns.wgsl';
+import packRows from './kernels/pack-rows.wgsl';
 import before from './kernels/parts/before.wgsl';
+import keep from './kernels/parts/keep.wgsl';
 import lanes from './kernels/parts/lanes.wgsl';
 import params from './kernels/parts/params.wgsl';
 import rank from './kernels/parts/rank.wgsl';
+import screened from './kernels/parts/screened.wgsl';
 import threads from './kernels/parts/threads.wgsl';
 import tiles from './kernels/parts/tile.wgsl';
 import walkLanes from './kernels/parts/walk-lanes.wgsl';
@@ -24,10 +29,12 @@ import scanLanes from './kernels/scan-lanes.wgsl';
 import scan from './kernels/scan.wgsl';
 import scatterLanes from './kernels/scatter-lanes.wgsl';
 import scatter from './kernels/scatter.wgsl';
+import screen from './kernels/screen.wgsl';
 import select from './kernels/select.wgsl';
+import settle from './kernels/settle.wgsl';
 import tile from './kernels/tile.wgsl';
 
-export const kernels = { bins, count, decode, encode, fire, gather, merge, row, scan, scatter, select, tile } as const;
+export const kernels = { bins, count, decode, encode, expand, fire, gather, merge, 'pack-columns': packColumns, 'pack-rows': packRows, row, scan, scatter, screen, select, settle, tile } as const;
 
 export type KernelName = keyof typeof kernels;
 
@@ -40,19 +47,24 @@ const PARTS: Readonly<Record<KernelName, readonly string[]>> = {
   count: [params],
   decode: [],
   encode: [params],
-  fire: [params, threads, tiles],
+  expand: [params],
+  fire: [params, keep, threads, tiles],
   gather: [params],
   merge: [params, threads, before, walkThreads, rank],
+  'pack-columns': [params, screened],
+  'pack-rows': [params, screened],
   row: [params],
   scan: [],
   scatter: [params],
+  screen: [params, screened],
   select: [params, threads, before, walkThreads, rank],
+  settle: [params, keep],
   tile: [params, tiles],
 };
 const PARTS_WITH_LANES: Partial<Record<KernelName, readonly string[]>> = {
   bins: [params, lanes],
   count: [params, lanes],
-  fire: [params, lanes, tiles],
+  fire: [params, keep, lanes, tiles],
   merge: [params, lanes, before, walkLanes, rank],
   scan: [lanes, before],
   scatter: [params, lanes, before],

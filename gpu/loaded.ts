@@ -88,12 +88,12 @@ export class LoadedGpuSae implements LoadedSae {
   }
 
   report(): GpuLoadReport {
-    const { weights, plan, generation } = this.#resident;
+    const { weights, plan, generation, encoder } = this.#resident;
     return {
       weightBytes: weights.byteLength,
       shards: plan.encode.blocks.length,
       decodeShards: plan.decode.blocks.length,
-      screen: null,
+      screen: encoder.screen,
       storageErrorPerNorm: weights.storageErrorPerNorm,
       generation: generation.number,
       memory: generation.memory.report(),

@@ -8,6 +8,7 @@
  *   topk, dense        product -> select
  *   topk, fused        product of a slice -> select, then for the rest of its block and
  *                      every further one: fire -> scan -> gather -> merge
+ *   screened           pack-rows once, and screen -> expand -> settle in the place of fire
  *   sample             product of a slice -> bins
  *
  * Scratch belongs to the loan: a block's is used again by the next, whose commands run later.
@@ -17,7 +18,8 @@ import type { Loan } from './buffers.js';
 import { ceilTo, fold, ROW_TILE, RUN, SEGMENT, scanLevels } from './decide.js';
 import { type Core, TILE_ROWS } from './decide/kernels.js';
 import type { Device } from './device.js';
-import { dispatch, type EncodePipelines } from './dispatch.js';
+import { dispatch, type EncodePipelines, type Step } from './dispatch.js';
+import type { Screen } from './screen.js';
 import type { EncodeWeights } from './weights.js';
 
 /** Words of `head` around the rows: near ties, the lowest row that is not finite; the end of the last row, entries of the pool. */
@@ -43,6 +45,15 @@ export interface RecordedRows {
   readonly x: GPUBuffer;
   /** [rows] tol_r */
   readonly tolerance: GPUBuffer;
+  /** Where the rows are to be screened: by what, and the dimensions that are added in f32. */
+  readonly screened: { readonly screen: Screen; readonly outliers: readonly number[] } | null;
+}
+
+/** The rows as integers, and their records (kernels/pack-rows.wgsl). */
+interface PackedRows {
+  readonly uniform: GPUBuffer;
+  readonly xq: GPUBuffer;
+  readonly records: GPUBuffer;
 }
 
 export class Recorder {
@@ -55,9 +66,11 @@ export class Recorder {
   readonly #x: GPUBuffer;
   readonly #tolerance: GPUBuffer;
   readonly #flags: number;
+  readonly #screened: RecordedRows['screened'];
+  #packed: PackedRows | null = null;
   #z: GPUBuffer | null = null;
 
-  constructor(device: Device, pipelines: EncodePipelines, loan: Loan, { architecture, core, rows, quads, x, tolerance }: RecordedRows) {
+  constructor(device: Device, pipelines: EncodePipelines, loan: Loan, { architecture, core, rows, quads, x, tolerance, screened }: RecordedRows) {
     this.#device = device;
     this.#pipelines = pipelines;
     this.#loan = loan;
@@ -66,6 +79,7 @@ export class Recorder {
     this.#quads = quads;
     this.#x = x;
     this.#tolerance = tolerance;
+    this.#screened = screened;
     this.#flags = architecture === 'gated' ? Flag.GATED : architecture === 'topk' ? Flag.RANKED : 0;
   }
 
@@ -105,13 +119,32 @@ export class Recorder {
     const columns = (block.stride - begin) / SEGMENT;
     const segments = this.#rows * columns;
     const { levels, length } = scanLevels(segments);
-    const sums = this.#loan.storage((length + 2 * segments) * 4);
+    const masks = length + 2 * segments;
+    // For 4 rows and 8 columns a word.
+    const sums = this.#loan.storage((masks + (this.#screened === null ? 0 : Math.ceil(this.#rows / 4) * columns * 16)) * 4);
     const pool = this.#loan.storage(Math.max(8, capacity * 8));
-    const params = this.#params(block, { keep: capacity, begin, places: length });
-    this.#run(pass, 'fire', [params, this.#x, block.w, block.columns, this.#tolerance, edges, head, sums, pool], [Math.ceil(this.#rows / TILE_ROWS), columns]);
+    const params = this.#params(block, { keep: capacity, begin, places: length, masks });
+    if (this.#screened === null) {
+      this.#run(pass, 'fire', [params, this.#x, block.w, block.columns, this.#tolerance, edges, head, sums, pool], [Math.ceil(this.#rows / TILE_ROWS), columns]);
+    } else {
+      const { wq, wt, bounds } = this.#screened.screen.of(block);
+      const { uniform, xq, records } = this.#packRows(pass, block, this.#screened);
+      this.#run(pass, 'screen', [params, uniform, xq, wq, records, bounds, block.w, edges, sums], [columns, Math.ceil(this.#rows / ROW_TILE)]);
+      this.#run(pass, 'expand', [params, sums, head, pool], this.#fold(Math.ceil(segments / RUN)));
+      this.#run(pass, 'settle', [params, this.#x, wt, block.columns, this.#tolerance, edges, head, sums, pool], this.#fold(Math.max(1, Math.ceil(capacity / RUN))));
+    }
     this.#scan(pass, sums, levels);
     this.#run(pass, 'gather', [params, sums, pool, head, entries], this.#fold(Math.ceil(segments / RUN)));
     return { head, entries };
+  }
+
+  /** Rounds the rows, once. */
+  #packRows(pass: GPUComputePassEncoder, block: EncodeWeights, { screen, outliers }: NonNullable<RecordedRows['screened']>): PackedRows {
+    if (this.#packed !== null) return this.#packed;
+    const padded = ceilTo(this.#rows, ROW_TILE);
+    const packed = { uniform: this.#loan.uniform(screen.words(outliers)), xq: this.#loan.storage(padded * screen.depth * 4), records: this.#loan.storage(this.#rows * 48) };
+    this.#run(pass, 'pack-rows', [this.#params(block, {}), packed.uniform, this.#x, this.#tolerance, packed.xq, packed.records], this.#fold(Math.ceil(padded / RUN)));
+    return (this.#packed = packed);
   }
 
   /** The `keep` largest of the first n columns above each row's edge; edges rise. */
@@ -143,9 +176,9 @@ export class Recorder {
     return { head: this.#loan.upload(head), entries: this.#loan.storage(Math.max(8, capacity * 8)) };
   }
 
-  #params({ n, stride, first }: EncodeWeights, more: { n?: number; keep?: number; begin?: number; width?: number; places?: number; flags?: number }): GPUBuffer {
-    const { keep = 0, begin = 0, width = 0, places = 0 } = more;
-    return this.#loan.uniform([this.#rows, Math.min(n, more.n ?? n), stride, first, keep, this.#quads, begin, width, places, more.flags ?? this.#flags]);
+  #params({ n, stride, first }: EncodeWeights, more: { n?: number; keep?: number; begin?: number; width?: number; places?: number; flags?: number; masks?: number }): GPUBuffer {
+    const { keep = 0, begin = 0, width = 0, places = 0, masks = 0 } = more;
+    return this.#loan.uniform([this.#rows, Math.min(n, more.n ?? n), stride, first, keep, this.#quads, begin, width, places, more.flags ?? this.#flags, masks]);
   }
 
   #scan(pass: GPUComputePassEncoder, sums: GPUBuffer, levels: readonly { readonly begin: number; readonly count: number }[]): void {
@@ -161,7 +194,7 @@ export class Recorder {
     return fold(groups, this.#device.limits.maxComputeWorkgroupsPerDimension);
   }
 
-  #run(pass: GPUComputePassEncoder, step: 'count' | 'scan' | 'scatter' | 'fire' | 'gather' | 'select' | 'merge' | 'bins', buffers: readonly GPUBuffer[], grid: readonly [number, number]): void {
+  #run(pass: GPUComputePassEncoder, step: Exclude<Step, Core>, buffers: readonly GPUBuffer[], grid: readonly [number, number]): void {
     dispatch(this.#device.gpu, pass, this.#pipelines.get(step), buffers, grid);
   }
 }
@@ -177,7 +210,7 @@ export interface Head {
   readonly bad: number;
   /** topk: entries of a row; else its first one, `row` up to the number of rows. */
   row(row: number): number;
-  /** Entries that a fused pass had to keep, those without room included. */
+  /** Entries that a fused pass had to keep, those without room included; of a screened one, what passed the screen. */
   readonly pooled: number;
 }
 

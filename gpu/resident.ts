@@ -10,8 +10,10 @@ import { Decoder } from './decoder.js';
 import { chooseKernels, chooseSubgroups, FEW_ROWS, type ForcedChoice } from './decide/kernels.js';
 import { type EncodePipelines, encodePipelines, type EncodeVariant } from './dispatch.js';
 import { Encoder, rankedEntries } from './encoder.js';
+import { Loan } from './buffers.js';
 import type { Generation } from './manager.js';
 import type { Pipelines } from './pipelines.js';
+import { canScreen, Screen } from './screen.js';
 import { type WeightOptions, Weights } from './weights.js';
 
 export interface Resident {
@@ -25,6 +27,8 @@ export interface Resident {
 export interface ResidentOptions extends WeightOptions {
   /** Where this SAE is a block of a larger one: the tie tolerance of the whole. */
   readonly tolerance?: TieTolerance | undefined;
+  /** Screened encode, where it can be. */
+  readonly screen?: boolean | undefined;
   /** For tests: the kernels that are to be chosen. */
   readonly kernels?: ForcedChoice | undefined;
 }
@@ -40,17 +44,19 @@ export async function makeResident(generation: Generation, sae: Sae, options: Re
   const plan = decide(sae, device.limits, { software: adapter.software, subgroups: subgroups !== false });
   const keep = rankedEntries(sae);
   const n = plan.encode.blocks[0]?.n ?? 0;
-  const choose = (rows: number) => chooseKernels({ rows, d_sae: sae.d_sae, n, keep }, device.limits, adapter, forced);
+  const screens = options.screen === true && storage === 'f32' && device.capabilities.packedDot && canScreen(sae);
+  const choose = (rows: number, screened: boolean) => chooseKernels({ rows, d_sae: sae.d_sae, n, keep, screened }, device.limits, adapter, forced);
   // Of one row, a few more, and as many as there may be: all that `choose` can say.
-  const choices = [1, FEW_ROWS + 1, plan.encode.rows].filter((rows) => rows <= plan.encode.rows).map(choose);
+  const choices = [1, FEW_ROWS + 1, plan.encode.rows].filter((rows) => rows <= plan.encode.rows).flatMap((rows) => [choose(rows, false), ...(screens ? [choose(rows, true)] : [])]);
   const variant = { architecture: sae.architecture, storage, choices, subgroups, software: adapter.software };
-  const compiled = Promise.all([withOrWithoutSubgroups(pipelines, variant, forced?.subgroups === undefined), pipelines.get('decode', { storage })]);
+  const compiled = Promise.all([withOrWithoutSubgroups(pipelines, variant, forced?.subgroups === undefined), pipelines.get('decode', { storage }), screens ? pipelines.get('pack-columns') : null]);
   // The upload may fail first.
   compiled.catch(() => undefined);
   const weights = await Weights.upload(device, memory, sae, plan, options);
   try {
-    const [encode, decode] = await compiled;
+    const [encode, decode, pack] = await compiled;
     options.signal?.throwIfAborted();
+    const screen = pack === null ? null : await makeScreen(generation, pack, sae.d_in, plan, weights);
     const encoder = new Encoder(
       {
         device,
@@ -60,6 +66,7 @@ export async function makeResident(generation: Generation, sae: Sae, options: Re
         weights: weights.encode,
         tolerance: options.tolerance ?? weights.tolerance,
         choose,
+        screen,
         sample: forced?.slice,
       },
       sae,
@@ -70,6 +77,19 @@ export async function makeResident(generation: Generation, sae: Sae, options: Re
     weights.destroy();
     throw error;
   }
+}
+
+async function makeScreen({ device, memory, pool }: Generation, pack: GPUComputePipeline, d_in: number, plan: Plan, weights: Weights): Promise<Screen | null> {
+  const loan = new Loan(pool, device.gpu.queue);
+  const { result, valid } = device.scoped('the screen', () => {
+    try {
+      return Screen.make(device, memory, loan, pack, d_in, plan.encode, weights);
+    } finally {
+      loan.giveBack();
+    }
+  });
+  await valid;
+  return result;
 }
 
 /**

@@ -50,11 +50,12 @@ export class Weights {
   /** [4 * quads of d_out] f32: b_dec */
   readonly b_dec: GPUBuffer;
   readonly storage: Storage;
-  /** Bytes on the device. */
-  readonly byteLength: number;
+  #extra = 0;
+  #reach = { norm: 0, bias: 0, magnification: 1 };
   #tolerance: TieTolerance = { perNorm: 0, constant: 0 };
   #storageError: number | null = null;
   readonly #memory: Memory;
+  readonly #bytes: number;
   readonly #buffers: GPUBuffer[] = [];
 
   /**
@@ -81,7 +82,7 @@ export class Weights {
   private constructor(memory: Memory, plan: Plan, storage: Storage, bytes: number) {
     this.#memory = memory;
     this.storage = storage;
-    this.byteLength = bytes;
+    this.#bytes = bytes;
     const width = storage === 'f16' ? 2 : 4;
     const buffer = (size: number): GPUBuffer => {
       const made = memory.create('weights', size, Usage.STORAGE | Usage.COPY_DST);
@@ -95,6 +96,24 @@ export class Weights {
     }));
     this.decode = plan.decode.blocks.map((block) => ({ ...block, w: buffer(4 * plan.decode.quads * block.n * width) }));
     this.b_dec = buffer(16 * plan.decode.quads);
+  }
+
+  /** Bytes on the device. */
+  get byteLength(): number {
+    return this.#bytes + this.#extra;
+  }
+
+  /** Another buffer that lives as long as the weights. */
+  extra(size: number): GPUBuffer {
+    const made = this.#memory.create('weights', size, Usage.STORAGE);
+    this.#buffers.push(made);
+    this.#extra += size;
+    return made;
+  }
+
+  /** How large an activation may become: the largest ||W_enc[:,i]||, the largest bias, and the largest exp(r_mag) of a gated SAE. */
+  get reach(): { readonly norm: number; readonly bias: number; readonly magnification: number } {
+    return this.#reach;
   }
 
   /** Of the weights that the source gave. */
@@ -120,15 +139,21 @@ export class Weights {
     const scale = await this.#fillDecoder(uploader, sae, plan.decode.quads, source, signal);
     const squares = await this.#fillEncoder(uploader, sae, source, scale, signal);
     const gate = sae.architecture === 'gated' ? (sae.gate ?? null) : null;
+    let { norm: most, bias: highest, magnification } = this.#reach;
     for (const { first, n, stride, columns } of this.encode) {
       const judged = new Float32Array(4 * stride);
       for (let at = 0, i = first; i < first + n; i++, at += 4) {
         const bias = (sae.b_enc[i] ?? 0) * (scale?.[i] ?? 1);
         // z > threshold and z > 0 is one comparison.
+        most = Math.max(most, Math.sqrt(squares[i] ?? 0) * (scale?.[i] ?? 1));
+        highest = Math.max(highest, Math.abs(bias), Math.abs(gate?.b_gate[i] ?? 0));
+        magnification = Math.max(magnification, Math.exp(gate?.r_mag[i] ?? 0));
         judged.set([gate?.b_gate[i] ?? bias, Math.max(0, sae.threshold?.[i] ?? 0), bias, Math.exp(gate?.r_mag[i] ?? 0)], at);
       }
       await uploader.vector(columns, judged);
     }
+    // f32 weights times f32 scales are rounded.
+    this.#reach = { norm: 1.000001 * most, bias: highest, magnification };
     await uploader.vector(this.b_dec, Float32Array.from({ length: 4 * plan.decode.quads }, (_, i) => sae.b_dec[i] ?? 0));
     await uploader.drain();
     this.#tolerance = tieTolerance(sae, squares, scale);

@@ -57,7 +57,7 @@ export function analyzeCommand(): Command {
     .option('--gpu-memory <size>', 'the most that weights and buffers may take on a GPU, e.g. 1GiB (default: what there is)', byteSize)
     .option('--threads <n>', 'WASM worker threads for encoding', whole(1))
     .option('--relaxed-simd', 'WASM: fused multiply-add where the runtime has it; faster, in other last bits')
-    .option('--screen <when>', 'WASM: exclude by integers what cannot fire; the same codes to the bit; auto: where it measures faster', oneOf('auto', 'on', 'off'), 'auto')
+    .option('--screen <when>', 'exclude by integers what cannot fire; the same codes to the bit; auto: on WASM, where it measures faster', oneOf('auto', 'on', 'off'), 'auto')
     .option('--storage <bits>', 'WebGPU: weights as f32, or f16 where the device has it, with the bound of its error in the manifest', oneOf('f32', 'f16'), 'f32')
     .option('--model-runtime <kind>', 'auto (onnxruntime-node when installed, else onnxruntime-web), web or node', oneOf('auto', 'web', 'node'), 'auto')
     .option('--batch-contexts <n>', 'contexts a batch', whole(1))

@@ -11,6 +11,9 @@
  * it is done where there are tiles. topk then ranks a first slice of the columns densely,
  * and of the others keeps only what is above the slice's (k+1)-th largest.
  *
+ * `screened` takes integers to find what is worth computing (kernels/parts/screened.wgsl) in the
+ * place of the fused product; topk's first slice is dense as before.
+ *
  * `subgroups` counts and ranks by sums over subgroups, where a real GPU has them, instead of
  * by atomics and by one thread after the other.
  */
@@ -25,6 +28,8 @@ export interface EncodeProblem {
   readonly n: number;
   /** Entries of a row that are ranked, k + 1, or all; null where a threshold decides. */
   readonly keep: number | null;
+  /** Whether the weights are there as integers too. */
+  readonly screened?: boolean | undefined;
 }
 
 export interface EncodeChoice {
@@ -32,6 +37,8 @@ export interface EncodeChoice {
   readonly fused: boolean;
   /** topk, fused: columns of the first block that are ranked densely; all of them where there would be nothing left, 0 where a threshold decides. */
   readonly slice: number;
+  /** Fused, by a screen and what passes it. */
+  readonly screened: boolean;
 }
 
 /** For tests: what is to be chosen wherever it is right and fits the device at all. */
@@ -62,7 +69,7 @@ const LEAST_LATENTS = 1024;
 
 /** Pure. */
 export function chooseKernels(problem: EncodeProblem, limits: DeviceLimits, adapter: { readonly software: boolean }, forced: ForcedChoice = {}): EncodeChoice {
-  const { rows, d_sae, n, keep } = problem;
+  const { rows, d_sae, n, keep, screened = false } = problem;
   const tiles = limits.maxComputeInvocationsPerWorkgroup >= TILE_THREADS && limits.maxComputeWorkgroupStorageSize >= TILE_STORAGE;
   const may: Record<Core, boolean> = { registers: true, tiled: tiles, row: rows <= FEW_ROWS };
   const wanted: Core = forced.core ?? (may.row ? 'row' : adapter.software || rows <= LEAST_ROWS || d_sae < LEAST_LATENTS ? 'registers' : 'tiled');
@@ -70,10 +77,10 @@ export function chooseKernels(problem: EncodeProblem, limits: DeviceLimits, adap
   const fits = core === 'tiled' && limits.maxComputeWorkgroupStorageSize >= FIRE_STORAGE && limits.maxStorageBuffersPerShaderStage >= FIRE_BUFFERS;
   // A row's edge is a bound only where it is the last of all that are ranked.
   const ranks = keep === null || keep <= n;
-  const fused = fits && ranks && forced.fused !== false;
-  if (!fused || keep === null) return { core, fused, slice: 0 };
+  const fused = ranks && (screened ? limits.maxStorageBuffersPerShaderStage >= FIRE_BUFFERS : fits && forced.fused !== false);
+  if (!fused || keep === null) return { core, fused, slice: 0, screened: screened && fused };
   const slice = sliceOf(n, keep, forced.slice);
-  return { core, fused: slice < d_sae, slice };
+  return { core, fused: slice < d_sae, slice, screened: screened && slice < d_sae };
 }
 
 /** Whether kernels use subgroups, which may have any size. Software adapters simulate them, and compile their barriers for seconds. Pure. */

@@ -36,7 +36,6 @@
 // Which columns of the tile are kept, 4 words a row; WGSL begins with zeros.
 var<workgroup> marks: array<atomic<u32>, 256>;
 var<workgroup> places: array<u32, 64>;
-var<private> ties: u32;
 
 // A quad of z (the bare product of a gated SAE) from the bare product.
 fn biased(product: vec4f, c: mat4x4f) -> vec4f {
@@ -46,19 +45,6 @@ fn biased(product: vec4f, c: mat4x4f) -> vec4f {
 fn columns_of(quad: u32) -> mat4x4f {
   let c = quad * 4u;
   return mat4x4f(columns[c], columns[c + 1u], columns[c + 2u], columns[c + 3u]);
-}
-
-fn kept(z: f32, c: vec4f, column: u32, near: f32, edge: u32, row: u32) -> u32 {
-  if (column >= p.n) {
-    return 0u;
-  }
-  let decision = decisive(z, c);
-  if (!finite(z) || !finite(decision) || !finite(magnitude(z, c))) {
-    atomicMin(&head[1], row);
-  }
-  ties += select(0u, 1u, abs(decision - c.y) < near);
-  let bar = select(max(edge, key_of(bitcast<u32>(c.y))), edge, flagged(RANKED));
-  return select(0u, 1u, key_of(bitcast<u32>(decision)) > bar);
 }
 
 // Marks what is kept of 4 neighbouring columns of a row.

@@ -1,9 +1,10 @@
-// gather: what fire.wgsl kept, in CSR order.
+// gather: what fire.wgsl or settle.wgsl kept, in CSR order.
 //
 //   sums     prefix sums over the segments, level by level (scan.wgsl); from `places` the
 //            segments' places in the pool
-//   pool     [keep] entries of segments
-//   head     [2 + r] the first entry of row r, [2 + rows] the number of entries: written
+//   pool     [keep] entries of segments, NONE where settle.wgsl did not keep one
+//   head     [2 + r] the first entry of row r, [2 + rows] the number of entries: written, both as
+//            far as there was room
 //   entries  [keep] (feature, bits): written, rows ascending, features ascending within a row.
 //            Where the pool was too small, they are of no use: head tells.
 //
@@ -12,6 +13,7 @@
 
 const RUN = 64u;
 const SEGMENT = 128u;
+const NONE = 0xffffffffu;
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> sums: array<u32>;
@@ -45,12 +47,14 @@ fn gather(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   }
   let begin = sums[p.places + 2u * id];
   let count = sums[p.places + 2u * id + 1u];
-  for (var i = 0u; i < count; i++) {
-    if (to + i < p.keep && begin + i < p.keep) {
-      entries[to + i] = pool[begin + i];
+  for (var i = begin; i < begin + count && i < p.keep; i++) {
+    let entry = pool[i];
+    if (entry.x != NONE && to < p.keep) {
+      entries[to] = entry;
+      to++;
     }
   }
   if (id == all - 1u) {
-    head[2u + p.rows] = to + count;
+    head[2u + p.rows] = to;
   }
 }

@@ -1,6 +1,7 @@
 /** Every choice of WGSL kernels in Chromium: compiled by Tint, run by SwiftShader or a real GPU. */
 import { createWebGpuBackend, type WebGpuBackend } from '../../gpu/backend.js';
 import { kernelSuite } from '../shared/gpu-kernels-suite.js';
+import { screenSuite } from '../shared/gpu-screen-suite.js';
 
 describe('WGSL kernels in the browser', () => {
   let backend: WebGpuBackend;
@@ -8,5 +9,5 @@ describe('WGSL kernels in the browser', () => {
     backend = await createWebGpuBackend();
   });
   after(() => backend?.dispose());
-  for (const { name, run } of kernelSuite) it(name, () => run(backend));
+  for (const { name, run } of [...kernelSuite, ...screenSuite]) it(name, () => run(backend));
 });

@@ -4,12 +4,13 @@ import { findAdapter } from '../../gpu/adapter.js';
 import { Device } from '../../gpu/device.js';
 import { type KernelName, kernels, preludeOf, sourceOf, usesLanes } from '../../gpu/kernels.js';
 import { kernelSuite } from '../shared/gpu-kernels-suite.js';
+import { screenSuite } from '../shared/gpu-screen-suite.js';
 import { assertCodesMatch, makeSae, randomRows } from '../shared/oracle.js';
 
 declare const Deno: { test(name: string, run: () => Promise<void>): void };
 
 let opened: Promise<WebGpuBackend> | undefined;
-for (const { name, run } of kernelSuite) {
+for (const { name, run } of [...kernelSuite, ...screenSuite]) {
   Deno.test(`WGSL: ${name}`, async () => run(await (opened ??= createWebGpuBackend())));
 }
 Deno.test('WGSL: naga reads the kernels with subgroups, and lacks nothing but the device’s', async () => {

@@ -21,10 +21,10 @@ const SOFTWARE = { software: true };
 
 test('chooseKernels: tiles on a GPU, registers on a software one, and row for a few rows', () => {
   const many = { rows: 1024, d_sae: 16_384, n: 16_384, keep: null };
-  assert.deepEqual(chooseKernels(many, LIMITS, GPU), { core: 'tiled', fused: true, slice: 0 });
-  assert.deepEqual(chooseKernels(many, LIMITS, SOFTWARE), { core: 'registers', fused: false, slice: 0 });
+  assert.deepEqual(chooseKernels(many, LIMITS, GPU), { core: 'tiled', fused: true, slice: 0, screened: false });
+  assert.deepEqual(chooseKernels(many, LIMITS, SOFTWARE), { core: 'registers', fused: false, slice: 0, screened: false });
   for (const adapter of [GPU, SOFTWARE]) assert.equal(chooseKernels({ ...many, rows: FEW_ROWS }, LIMITS, adapter).core, 'row');
-  assert.deepEqual(chooseKernels({ ...many, keep: 33 }, LIMITS, GPU), { core: 'tiled', fused: true, slice: 1152 });
+  assert.deepEqual(chooseKernels({ ...many, keep: 33 }, LIMITS, GPU), { core: 'tiled', fused: true, slice: 1152, screened: false });
   // A row's k + 1 largest of the first block bound nothing when the block has fewer columns.
   assert.equal(chooseKernels({ ...many, n: 20, keep: 33 }, LIMITS, GPU).fused, false);
   // Nothing would be left after the slice.
@@ -35,7 +35,7 @@ test('chooseKernels: what the device has no room for is not chosen, forced or no
   const many = { rows: 1024, d_sae: 16_384, n: 16_384, keep: null };
   assert.equal(chooseKernels(many, { ...LIMITS, maxComputeWorkgroupStorageSize: 12_000 }, GPU, { core: 'tiled' }).core, 'registers');
   assert.equal(chooseKernels(many, { ...LIMITS, maxComputeInvocationsPerWorkgroup: 64 }, GPU).core, 'registers');
-  assert.deepEqual(chooseKernels(many, { ...LIMITS, maxComputeWorkgroupStorageSize: 12_500 }, GPU), { core: 'tiled', fused: false, slice: 0 });
+  assert.deepEqual(chooseKernels(many, { ...LIMITS, maxComputeWorkgroupStorageSize: 12_500 }, GPU), { core: 'tiled', fused: false, slice: 0, screened: false });
   assert.equal(chooseKernels(many, { ...LIMITS, maxStorageBuffersPerShaderStage: 7 }, GPU).fused, false);
   assert.equal(chooseKernels({ ...many, rows: 5 }, LIMITS, SOFTWARE, { core: 'row' }).core, 'registers');
 });
@@ -65,8 +65,8 @@ test('sliceOf and sampleOf: whole tiles, room for what is kept, within the block
 });
 
 test('stepsOf: what each way of encoding compiles, once', () => {
-  const dense = { core: 'registers', fused: false, slice: 0 } as const;
-  const fused = { core: 'tiled', fused: true, slice: 0 } as const;
+  const dense = { core: 'registers', fused: false, slice: 0, screened: false } as const;
+  const fused = { core: 'tiled', fused: true, slice: 0, screened: false } as const;
   assert.deepEqual(stepsOf('jumprelu', [dense, dense]), ['registers', 'count', 'scan', 'scatter']);
   assert.deepEqual(stepsOf('topk', [{ ...fused, slice: 128 }]), ['tiled', 'select', 'fire', 'scan', 'gather', 'merge']);
   assert.deepEqual(stepsOf('batchtopk', [dense, fused]), ['registers', 'count', 'scan', 'scatter', 'tiled', 'fire', 'gather', 'bins']);

@@ -20,6 +20,8 @@ struct Params {
   places: u32,
   // GATED, RANKED, BARE.
   flags: u32,
+  // Where the bits of a screen begin in `sums`.
+  masks: u32,
 }
 
 // The SAE is gated, and z is the bare product x.w.
