@@ -92,18 +92,20 @@ async function calibrateBackend(backend: Backend, budget: number, patience: numb
   const deadline = performance.now() + 1000 * Math.max(0.25 * budget, budget - setUpSeconds);
   const giveUp = began + 1000 * Math.max(patience, 1.5 * budget);
 
-  const jobs: { method: EncodeMethod; rule: SelectionRule }[] = RULES.flatMap((rule) => methodsOf(kind).map((method) => ({ method, rule })));
+  // Dense first: without it there is nothing, without the others there is less.
+  const jobs: { method: EncodeMethod; rule: SelectionRule }[] = methodsOf(kind).flatMap((method) => RULES.map((rule) => ({ method, rule })));
   const fits: CostFit[] = [];
   const loads: number[] = [];
   const total = jobs.length * SHAPES.length;
   let done = 0;
-  for (const { method, rule } of jobs) {
+  jobs: for (const { method, rule } of jobs) {
     const points: CostPoint[] = [];
     let survivorRatio: number | null = null;
     for (const [rows, d_in, d_sae] of SHAPES) {
       signal?.throwIfAborted();
       const late = performance.now() > deadline;
       // Fewer points would give a fit that means nothing.
+      if (performance.now() > giveUp && fits.length >= RULES.length) break jobs;
       if (performance.now() > giveUp) throw new BackendError(`it is too slow to be measured in ${((giveUp - began) / 1000).toPrecision(2)} s`);
       const sae = randomSae(rule, d_in, d_sae);
       const before = performance.now();

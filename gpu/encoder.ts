@@ -99,7 +99,7 @@ export class Encoder {
     const starts = this.#starts(rows);
     const z = new Float32Array(rows * d_sae);
     const block = async (first: number): Promise<void> => {
-      const job = this.#job(xbar, first, rows, 0);
+      const job = this.#job(xbar, first, rows, 0, null);
       const bytes = weights.reduce((sum, { stride }) => sum + job.rows * stride * 4, 0);
       await this.#submit('preactivations', job, bytes, (recorder, commands, readback) => {
         const places = weights.map((w) => {
@@ -123,7 +123,7 @@ export class Encoder {
 
   /** What is above its threshold or among its row's k largest, and not below `edge` where that is above 0. */
   async #encodeAbove(xbar: Float32Array, rows: number, edge: number, signal: AbortSignal | undefined): Promise<SparseCodes> {
-    const pieces = await pipelined(this.#starts(rows), (first) => this.#block(this.#job(xbar, first, rows, edge), signal), signal);
+    const pieces = await pipelined(this.#starts(rows), (first) => this.#block(this.#job(xbar, first, rows, edge, this.#parts.screen), signal), signal);
     return joinCodes(pieces, this.#d_sae);
   }
 
@@ -154,7 +154,7 @@ export class Encoder {
     const count = async (digits: number): Promise<Bins> => {
       const bins = new Bins();
       const look = async (first: number): Promise<void> => {
-        const job = this.#job(xbar, first, rows, 0);
+        const job = this.#job(xbar, first, rows, 0, null);
         await this.#submit('sample', job, Bins.bytes, (recorder, commands, readback, loan) => {
           const counts = loan.upload(new Uint32Array(Bins.bytes / 4));
           const pass = commands.beginComputePass(readback.timed());
@@ -186,8 +186,11 @@ export class Encoder {
     return Math.min(this.#parts.plan.rows, rows - first);
   }
 
-  /** @throws NumericError naming the row of an input that is not finite */
-  #job(xbar: Float32Array, first: number, all: number, edge: number): Job {
+  /**
+   * @param screen where the rows may be screened
+   * @throws NumericError naming the row of an input that is not finite
+   */
+  #job(xbar: Float32Array, first: number, all: number, edge: number, screen: Screen | null): Job {
     const rows = this.#rowsFrom(first, all);
     const d_in = this.#d_in;
     const x = xbar.subarray(first * d_in, (first + rows) * d_in);
@@ -205,7 +208,6 @@ export class Encoder {
     }
     // topk: a z that is not above -tol_r can neither be in the codes (z > 0) nor be near a decision.
     const edges = this.#keep === null ? new Uint32Array(rows).fill(edge > 0 ? keyOf(edge) - 1 : 0) : Uint32Array.from(tolerance, (tol) => keyOf(-tol));
-    const { screen } = this.#parts;
     const choice = this.#parts.choose(rows, screen !== null && Math.sqrt(longest) <= screen.longest);
     return { first, rows, x, tolerance, edges, choice };
   }
@@ -340,7 +342,7 @@ export class Encoder {
           quads: plan.quads,
           x: this.#uploadRows(loan, job),
           tolerance: loan.upload(job.tolerance),
-          screened: screen !== null && job.choice.screened && label === 'encode' ? { screen, outliers: outliersOf(job.x, job.rows, this.#d_in) } : null,
+          screened: screen !== null && job.choice.screened ? { screen, outliers: outliersOf(job.x, job.rows, this.#d_in) } : null,
         });
         const use = record(recorder, commands, readback, loan);
         readback.submit(commands);

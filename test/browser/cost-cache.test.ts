@@ -8,7 +8,7 @@ import { createWasmBackend } from '../../engine/wasm/backend.js';
 describe('cost model in a page', () => {
   it('is measured, kept and read again', async () => {
     const backend = await createWasmBackend();
-    const calibration = await calibrate([backend], { machine: await machineName(), budget: 0.3 });
+    const calibration = await calibrate([backend], { machine: await machineName(), budget: 1 });
     await backend.dispose();
     expect(await loadCalibration(calibration.key)).to.equal(null);
     expect(await saveCalibration(calibration)).to.equal(true);

@@ -7,6 +7,7 @@ import { chooseKernels, chooseSubgroups, FEW_ROWS, sampleOf, sliceOf } from '../
 import { stepsOf } from '../../gpu/dispatch.js';
 import { type KernelName, kernels, preludeOf, sourceOf, usesLanes } from '../../gpu/kernels.js';
 import { variantKey, withParts } from '../../gpu/pipelines.js';
+import { canScreen, outliersOf } from '../../gpu/screen.js';
 
 const LIMITS: DeviceLimits = {
   maxStorageBufferBindingSize: 2 ** 27,
@@ -51,6 +52,34 @@ test('chooseSubgroups: on GPUs that have them, of whatever size', () => {
   assert.equal(chooseSubgroups({ subgroups: null }, GPU, { subgroups: 'fn subgroupAdd' }), 'fn subgroupAdd');
 });
 
+test('chooseKernels: screened on any adapter, where the bar is a bound', () => {
+  const many = { rows: 1024, d_sae: 16_384, n: 16_384, keep: null, screened: true };
+  for (const [adapter, core] of [[GPU, 'tiled'], [SOFTWARE, 'registers']] as const) {
+    assert.deepEqual(chooseKernels(many, LIMITS, adapter), { core, fused: true, slice: 0, screened: true });
+    assert.deepEqual(chooseKernels({ ...many, keep: 33 }, LIMITS, adapter), { core, fused: true, slice: 1152, screened: true });
+  }
+  // Nothing would be left after the slice; a row's k + 1 largest of a small block are no bound.
+  assert.equal(chooseKernels({ ...many, keep: 16_384 }, LIMITS, GPU).screened, false);
+  assert.equal(chooseKernels({ ...many, n: 20, keep: 33 }, LIMITS, GPU).screened, false);
+  assert.equal(chooseKernels(many, { ...LIMITS, maxStorageBuffersPerShaderStage: 7 }, GPU).screened, false);
+});
+
+test('canScreen: integers that do not overflow, loops that llvmpipe finishes, no thresholds where rows are ranked', () => {
+  assert.equal(canScreen({ architecture: 'jumprelu', threshold: new Float32Array(3), d_in: 4096 }), true);
+  assert.equal(canScreen({ architecture: 'standard', threshold: null, d_in: 12_289 }), false);
+  assert.equal(canScreen({ architecture: 'topk', threshold: null, d_in: 768 }), true);
+  assert.equal(canScreen({ architecture: 'batchtopk', threshold: new Float32Array(3), d_in: 768 }), false);
+});
+
+test('outliersOf: dimensions with more than a sixteenth of the energy, the largest 8 of them', () => {
+  const rows = (...values: number[]): Float32Array => Float32Array.from([...values, ...values]);
+  assert.deepEqual(outliersOf(rows(1, 1, 100, 1), 2, 4), [2]);
+  assert.deepEqual(outliersOf(rows(...Array<number>(20).fill(1)), 2, 20), []);
+  assert.deepEqual(outliersOf(rows(...Array<number>(10).fill(1), 1.1, 1.2), 2, 12).length, 8);
+  assert.deepEqual(outliersOf(rows(1, 1, 50, -100), 2, 4), [3, 2]);
+  assert.deepEqual(outliersOf(rows(0, 0, 0, 0), 2, 4), []);
+});
+
 test('sliceOf and sampleOf: whole tiles, room for what is kept, within the block', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 200_000 }), fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 70_000 }), (n, wanted, rows) => {
@@ -69,6 +98,7 @@ test('stepsOf: what each way of encoding compiles, once', () => {
   const fused = { core: 'tiled', fused: true, slice: 0, screened: false } as const;
   assert.deepEqual(stepsOf('jumprelu', [dense, dense]), ['registers', 'count', 'scan', 'scatter']);
   assert.deepEqual(stepsOf('topk', [{ ...fused, slice: 128 }]), ['tiled', 'select', 'fire', 'scan', 'gather', 'merge']);
+  assert.deepEqual(stepsOf('topk', [{ ...dense, fused: true, slice: 128, screened: true }]), ['registers', 'select', 'pack-rows', 'screen', 'expand', 'settle', 'scan', 'gather', 'merge']);
   assert.deepEqual(stepsOf('batchtopk', [dense, fused]), ['registers', 'count', 'scan', 'scatter', 'tiled', 'fire', 'gather', 'bins']);
 });
 

@@ -34,10 +34,20 @@ before(async () => {
     })),
     { name: 'nothing', type: 'string', data: [null, null, null] },
   ]);
+  // As `sae/cofiring` leaves it (plugin-cofiring.test.ts holds its numbers): one pair, under both of its features.
+  const cofiring = tableOf('cofiring', [
+    { name: 'feature', type: 'u32', data: [3, 61] },
+    { name: 'rank', type: 'u32', data: [0, 0] },
+    { name: 'other', type: 'u32', data: [61, 3] },
+    { name: 'count', type: 'u64', data: [7, 7] },
+    { name: 'missed', type: 'u64', data: [0, 0] },
+    ...(['expected', 'phi', 'jaccard', 'cosine', 'correlation'] as const).map((name) => ({ name, type: 'f64' as const, data: [0.5, 0.5] })),
+  ]);
   await writePack({
     ...input,
     tables: [
       ...input.tables,
+      { plugin: 'sae/cofiring', table: cofiring },
       { plugin: 'example/every', table: every },
       { plugin: 'example/every', table: tableOf('empty', [{ name: 'x', type: 'u32', data: [] }, { name: 'tokens', type: { list: 'string' }, data: [] }]) },
     ],
@@ -61,7 +71,7 @@ const plain = (value: unknown): unknown =>
   typeof value === 'string' ? value.replace(/^\ufeff/, '') : typeof value === 'bigint' ? Number(value) : ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<unknown>) : Array.isArray(value) ? value.map(plain) : value;
 
 test('every table, row for row', async () => {
-  assert.equal(pack.manifest.tables.length, 7);
+  assert.equal(pack.manifest.tables.length, 8);
   for (const { name, path, rows, columns } of pack.manifest.tables) {
     const theirs = await query(`SELECT * FROM ${file(path)}`);
     assert.equal(theirs.length, rows, name);
