@@ -245,7 +245,7 @@ export class Encoder {
         // Where there was too little room in a pool, what was kept is known by what did not fit.
         const more = this.#learn(rows, choice.fused ? heads.map((head) => head.pooled) : totals, capacities);
         if (more !== null) return more;
-        if (choice.screened) this.#tally(rows, 0, heads);
+        this.#tally(job, 0, heads);
         const blocks = heads.map((head, index): LatentEntries => ({ begin: (r) => head.row(r), end: (r) => head.row(r + 1), ...entriesAt(mapped, outputs[index]!, totals[index]!) }));
         return joinEntries(blocks, rows, heads.reduce((sum, head) => sum + head.nearTies, 0));
       };
@@ -269,6 +269,7 @@ export class Encoder {
         const outputs = recorded.map((result, index) => copyOut(commands, readback, rows, result, lists[index]!));
         return (mapped) => {
           const blocks = finiteHeads(mapped, outputs, job).map((head, index) => listOf(mapped, outputs[index]!, head, rows, Math.min(keep, weights[index]!.n)));
+          this.#tally(job, 0, []);
           return selectTopk(blocks, rows, this.#k, tolerance);
         };
       }
@@ -297,24 +298,24 @@ export class Encoder {
         const pooled = [...Array<number>(skipped).fill(0), ...heads.map((one) => one.pooled)];
         const more = this.#learn(rows, pooled, capacities);
         if (more !== null) return more;
-        if (choice.screened) this.#tally(rows, choice.slice, heads);
+        this.#tally(job, choice.slice, heads);
         return selectTopk([listOf(mapped, output, head, rows, keep)], rows, this.#k, tolerance);
       };
     });
   }
 
-  /** Null where rows are not screened; else what share of their pre-activations were computed in f32. */
+  /** Null where there is no screen; else what share of their pre-activations were computed in f32. */
   get screen(): { readonly survivorRatio: number } | null {
     const { screen } = this.#parts;
-    return screen && { survivorRatio: screen.screened === 0 ? 0 : screen.computed / screen.screened };
+    return screen && { survivorRatio: screen.seen === 0 ? 0 : screen.computed / screen.seen };
   }
 
-  /** @param slice columns that were computed without a screen */
-  #tally(rows: number, slice: number, heads: readonly Head[]): void {
+  /** Counts a batch for `screen`: of one that was not screened, everything was computed. @param slice columns that were */
+  #tally({ rows, choice }: Job, slice: number, heads: readonly Head[]): void {
     const { screen } = this.#parts;
     if (screen === null) return;
-    screen.screened += rows * this.#d_sae;
-    screen.computed += rows * slice + heads.reduce((sum, { pooled }) => sum + pooled, 0);
+    screen.seen += rows * this.#d_sae;
+    screen.computed += choice.screened ? rows * slice + heads.reduce((sum, { pooled }) => sum + pooled, 0) : rows * this.#d_sae;
   }
 
   /** @returns null where there was room, else what would have been enough */

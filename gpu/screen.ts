@@ -71,8 +71,8 @@ export class Screen {
   readonly longest: number;
   /** Words of 4 integers that a row has, a multiple of 4. */
   readonly depth: number;
-  /** Pre-activations of batches that were screened, and those of them that were computed in f32. */
-  screened = 0;
+  /** Pre-activations so far, and those of them that were computed in f32. */
+  seen = 0;
   computed = 0;
   readonly #relative: number;
   readonly #tiny: number;

@@ -55,6 +55,10 @@ async function measurePeak(): Promise<number> {
   }
 }
 
+/** Screening is asked for on WebGPU, and this says where that would pay (docs/decisions/0012). */
+const DENSE = 'saekit webgpu';
+const SCREENED = 'saekit webgpu screened';
+
 /** A first contest would have no reference without us, so there is none without a backend. */
 export const webgpuSuite: Suite = {
   name: 'webgpu',
@@ -66,15 +70,16 @@ export const webgpuSuite: Suite = {
     const peak = await measurePeak();
     host.say(`adapter: ${adapter}${software ? ' (software)' : ''}, multiply-add peak ${rate(peak)}FLOP/s`);
     const backend: Backend = await createWebGpuBackend();
-    const subject = openSaekit({ backend, name: 'saekit webgpu', threads: 0, load: { screen: 'off' } });
+    const subject = openSaekit({ backend, name: DENSE, threads: 0, load: { screen: 'off' } });
+    const screened = openSaekit({ backend: await createWebGpuBackend(), name: SCREENED, threads: 0, load: { screen: 'on' } });
     const peers = await openGpuPeers(host);
     const rows: Row[] = [];
     try {
       for (const shape of options.quick ? SHAPES.quick : software ? SHAPES.software : SHAPES.hardware) {
-        rows.push(...(await contests(host, options, [subject, ...peers], shape, { adapter, software, peak })));
+        rows.push(...(await contests(host, options, [subject, ...peers], screened, shape, { adapter, software, peak })));
       }
     } finally {
-      await closeAll([subject, ...peers]);
+      await closeAll([subject, screened, ...peers]);
     }
     return rows;
   },
@@ -102,7 +107,7 @@ interface Adapter {
   readonly peak: number;
 }
 
-async function contests(host: Host, options: SuiteOptions, everybody: readonly Peer[], [count, d_in, d_sae]: readonly [number, number, number], { adapter, software, peak }: Adapter): Promise<Row[]> {
+async function contests(host: Host, options: SuiteOptions, everybody: readonly Peer[], screened: Peer, [count, d_in, d_sae]: readonly [number, number, number], { adapter, software, peak }: Adapter): Promise<Row[]> {
   const flop = 2 * count * d_in * d_sae;
   const shape = `${count}x${d_in}x${d_sae}`;
   const weights = encoderWeights(d_in, d_sae);
@@ -147,7 +152,8 @@ async function contests(host: Host, options: SuiteOptions, everybody: readonly P
         await hold<Sparse>({
           ...common,
           label: name,
-          entrants: entrants.map((entrant) => ({ ...entrant, make: async (peer) => (await peer.encode?.(problem)) ?? [] })),
+          entrants: [...entrants, { peer: screened, ours: true }].map((entrant) => ({ ...entrant, make: async (peer) => (await peer.encode?.(problem)) ?? [] })),
+          own: [{ subject: SCREENED, peer: DENSE, note: 'screened against dense' }],
           check: (who, ours, theirs) => sameCodes(`${who}, ${name}`, ours, theirs, problem),
           flop,
           tokens: count,
