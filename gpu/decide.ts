@@ -67,6 +67,8 @@ export const RUN = 64;
  * and kernels/parts/rank.wgsl takes up to 12 for 64 columns.
  */
 const MOST_COLUMNS = 2 ** 18;
+/** Latents of a block of the decoder, a turn each where all are active. */
+const MOST_ENTRIES = 65_000;
 /** What a block of latents leaves behind besides 4 bytes a row and 8 an entry. */
 const HEAD_BYTES = 12;
 /** Pre-activations, bytes: more rows in one submission win nothing. */
@@ -121,7 +123,7 @@ function decideDecode(d_sae: number, d_out: number, bytes: number, grid: number)
   const scratch = Math.min(bytes, DECODE_SCRATCH);
   return {
     quads,
-    blocks: cut(d_sae, Math.floor(bytes / row)),
+    blocks: cut(d_sae, Math.min(Math.floor(bytes / row), MOST_ENTRIES)),
     rows: Math.max(1, Math.min(Math.floor(scratch / row), 4 * grid, MOST_ROWS)),
     entries: Math.max(d_sae, Math.floor(scratch / 8)),
   };

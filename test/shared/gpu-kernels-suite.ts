@@ -222,6 +222,23 @@ export const kernelSuite: readonly KernelCase[] = [
     },
   },
   {
+    name: 'rows of more features than llvmpipe has turns of a loop: selected from, and decoded, whole',
+    async run(backend) {
+      const d_sae = 70_000;
+      const sae = makeSae({ architecture: 'topk', d_in: 1, d_sae, d_out: 1, k: d_sae, seed: 61 });
+      sae.b_enc.set(Float32Array.from({ length: d_sae }, (_, i) => 1 + (i % 97)));
+      sae.W_enc.fill(0);
+      sae.W_dec.fill(1);
+      sae.b_dec.fill(0);
+      await using(backend, sae, {}, async (loaded) => {
+        const codes = await loaded.encode(Float32Array.of(1), 1);
+        equal(codes.values.length, d_sae, 'entries');
+        // Whole numbers below 2^24: exact.
+        equal((await loaded.decode(codes))[0], sae.b_enc.reduce((sum, b) => sum + b, 0), 'their sum');
+      });
+    },
+  },
+  {
     name: 'weights of 16 bits: as float64 has them for the rounded weights, within the reported bound of the others',
     async run(backend) {
       if (!backend.capabilities.f16) return;
