@@ -7,5 +7,5 @@ export { packRows, packWeights } from './pack';
 export { dense, denseRow, denseShuffled } from './gemm';
 export { boundAbove, packScreen, roundRows, settle } from './screen';
 export { compact, compactGated } from './compact';
-export { collect, finish, raiseFloors } from './select';
+export { collect, finish, firstFloors, raiseFloors } from './select';
 export { decode } from './decode';

@@ -116,6 +116,81 @@ export function finish(rows: u32, k: u32, state: usize, candidates: usize, capac
 }
 
 /**
+ * First floors for rows that are there whole: of 64 groups of columns (those that leave the
+ * same remainder) the largest values are found, and of these the keep-th largest. So many
+ * values are no smaller, and what is smaller is not among the `keep` largest of the row. Of
+ * random values about 1.5 keep are left above such a floor.
+ *
+ * @param z, stride, rows, columns, state as in `collect`; @param keep at most 64
+ */
+export function firstFloors(z: usize, stride: usize, rows: u32, columns: u32, state: usize, keep: u32): void {
+  const even = columns & ~63;
+  if (even == 0 || keep > 64) return;
+  for (let r: u32 = 0; r < rows; r++) {
+    const row = z + <usize>r * stride;
+    // 32 groups a time are what the registers hold.
+    for (let half: usize = 0; half < 256; half += 128) {
+      let at = row + half;
+      let m0 = v128.load(at);
+      let m1 = v128.load(at, 16);
+      let m2 = v128.load(at, 32);
+      let m3 = v128.load(at, 48);
+      let m4 = v128.load(at, 64);
+      let m5 = v128.load(at, 80);
+      let m6 = v128.load(at, 96);
+      let m7 = v128.load(at, 112);
+      const end = row + (<usize>even << 2);
+      for (at += 256; at < end; at += 256) {
+        // b where a < b: NaN stays out, and is found by `collect`.
+        m0 = f32x4.pmax(m0, v128.load(at));
+        m1 = f32x4.pmax(m1, v128.load(at, 16));
+        m2 = f32x4.pmax(m2, v128.load(at, 32));
+        m3 = f32x4.pmax(m3, v128.load(at, 48));
+        m4 = f32x4.pmax(m4, v128.load(at, 64));
+        m5 = f32x4.pmax(m5, v128.load(at, 80));
+        m6 = f32x4.pmax(m6, v128.load(at, 96));
+        m7 = f32x4.pmax(m7, v128.load(at, 112));
+      }
+      const to = bins + half;
+      v128.store(to, m0);
+      v128.store(to, m1, 16);
+      v128.store(to, m2, 32);
+      v128.store(to, m3, 48);
+      v128.store(to, m4, 64);
+      v128.store(to, m5, 80);
+      v128.store(to, m6, 96);
+      v128.store(to, m7, 112);
+    }
+    const floor = max(load<f32>(state, FLOOR), below(largestOf64(keep)));
+    store<f32>(state, floor, FLOOR);
+    state += 1 << ROW_SHIFT;
+  }
+}
+
+/** The keep-th largest of 64 f32 in `bins`: the largest that `keep` of them reach. */
+function largestOf64(keep: u32): f32 {
+  let found: f32 = -f32.MAX_VALUE;
+  for (let i: usize = 0; i < 256; i += 4) {
+    const value = load<f32>(bins + i);
+    if (!(value > found)) continue;
+    const splat = f32x4.splat(value);
+    let reach = i32x4.splat(0);
+    for (let j: usize = 0; j < 256; j += 16) reach = i32x4.sub(reach, f32x4.ge(v128.load(bins + j), splat));
+    const count = i32x4.extract_lane(reach, 0) + i32x4.extract_lane(reach, 1) + i32x4.extract_lane(reach, 2) + i32x4.extract_lane(reach, 3);
+    if (<u32>count >= keep) found = value;
+  }
+  return found;
+}
+
+/** The next f32 below: what equals the value is above it. */
+// @ts-ignore: decorator
+@inline function below(value: f32): f32 {
+  const bits = reinterpret<i32>(value);
+  if (bits << 1 == 0) return -f32.MIN_VALUE;
+  return reinterpret<f32>(bits > 0 ? bits - 1 : bits + 1);
+}
+
+/**
  * Floors for rows of which upper bounds have been collected: where `keep` z are no further
  * than `width` below the keep-th largest bound, what is lower than that is not among them.
  *

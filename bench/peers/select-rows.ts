@@ -43,6 +43,7 @@ export async function openSelection(): Promise<Peer> {
             kernels.f32(input, count * n).set(z.subarray(first * n, (first + count) * n));
             // Tolerance 0, floor 0, nothing held, no ties, no flags.
             kernels.u32(state, (count * RECORD_BYTES) / 4).fill(0);
+            kernels.call.firstFloors(input, 4 * n, count, n, state, keep);
             for (let begin = 0; begin < n; begin += COLUMNS) {
               kernels.call.collect(input + 4 * begin, 4 * n, count, Math.min(COLUMNS, n - begin), begin, state, keep, full, candidates, capacity);
             }

@@ -234,12 +234,15 @@ class LoadedWasmSae implements LoadedSae {
     const { d_in, d_sae } = this.#shape;
     options.signal?.throwIfAborted();
     checkRows(xbar, rows, d_in, this.maxRows);
-    const z = new Float32Array(rows * d_sae);
-    const pace = new Pace(options.signal);
+    const { signal } = options;
     return this.#during(async () => {
+      const divided = rows <= QUAD || rows * d_in * d_sae < WORTH_SPLITTING ? null : this.#team?.preactivations(xbar, rows, { signal });
+      if (divided) return divided;
+      const z = new Float32Array(rows * d_sae);
+      const pace = new Pace(signal);
       for (let first = 0; first < rows; first += CHUNK) {
         if (pace.isDue) await pace.pause();
-        encoder.preactivationsChunk(xbar, first, Math.min(CHUNK, rows - first), z);
+        encoder.preactivationsChunk(xbar, first, Math.min(CHUNK, rows - first), z, 0);
       }
       return z;
     });

@@ -24,7 +24,7 @@ import type { Architecture } from '../sae.js';
 import type { CodesBuilder } from './codes-builder.js';
 import { CHECKS_BOUNDS, Kernels, StretchFull, type Pointer } from './loader.js';
 import { hasRoom, Screen, screenBytes, type ScreenedChunk, screensGate, ScreenTrial } from './screen.js';
-import { BLOCK, BOUNDED, PANEL, blockWidth, decideCandidates, encoderBytes, type EncoderState, type EncoderWeights, type ScreenCounts } from './shape.js';
+import { BLOCK, BOUNDED, PANEL, SLAB, blockWidth, decideCandidates, encoderBytes, type EncoderState, type EncoderWeights, type ScreenCounts } from './shape.js';
 import type { Home } from './space.js';
 
 /** Which form of the dense product: the numbers are the same. */
@@ -263,23 +263,27 @@ export class Encoder {
    * The dense z of a chunk, into `z` [at least (first + rows) * d_sae]; arguments as in `encodeChunk`.
    * A z that is not finite is given as it is; @throws NumericError for an input that is not.
    */
-  preactivationsChunk(xbar: Float32Array, first: number, rows: number, z: Float32Array): void {
+  preactivationsChunk(xbar: Float32Array, first: number, rows: number, z: Float32Array, firstRow: number): void {
     const kernels = this.#kernels;
     const { packed, state } = this.#pack(xbar, first, rows);
-    this.#review(state, rows, first);
+    this.#review(state, rows, firstRow + first);
+    const columns = this.#panels * PANEL;
     const wide = blockWidth(rows);
-    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * wide * 4, 'a tile of pre-activations');
-    const blocks = Math.ceil((this.#panels * PANEL) / wide);
-    for (let block = 0; block < blocks; block++) {
-      const { begin, columns } = this.#blockOf(block, wide);
-      this.#dense(begin, columns, rows, packed, tile, wide * 4);
-      const width = Math.min(columns, this.d_sae - begin);
-      const values = kernels.f32(tile, rows * wide);
+    // Several blocks side by side, so that rows are copied in long pieces.
+    const slab = Math.min(columns, Math.max(wide, Math.floor(SLAB / (wide * rows)) * wide));
+    // Not a power of two from row to row: lines of all rows would meet in a few sets of the cache.
+    const stride = slab * 4 + 64;
+    const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * stride, 'pre-activations');
+    for (let from = 0; from < columns; from += slab) {
+      const end = Math.min(columns, from + slab);
+      for (let begin = from; begin < end; begin += wide) this.#dense(begin, Math.min(wide, end - begin), rows, packed, tile + (begin - from) * 4, stride);
+      const width = Math.min(end, this.d_sae) - from;
+      const values = kernels.f32(tile, (rows * stride) / 4);
       if (this.#gate !== null) {
-        const gates = kernels.f32(this.#gate.gates + begin * 4, width);
-        for (let r = 0; r < rows; r++) for (let c = 0; c < width; c++) values[r * wide + c] = values[r * wide + c]! + gates[c]!;
+        const gates = kernels.f32(this.#gate.gates + from * 4, width);
+        for (let r = 0; r < rows; r++) for (let c = 0, at = (r * stride) / 4; c < width; c++, at++) values[at] = values[at]! + gates[c]!;
       }
-      for (let r = 0; r < rows; r++) z.set(values.subarray(r * wide, r * wide + width), (first + r) * this.d_sae + begin);
+      for (let r = 0; r < rows; r++) z.set(values.subarray((r * stride) / 4, (r * stride) / 4 + width), (first + r) * this.d_sae + from);
     }
   }
 
@@ -335,7 +339,11 @@ export class Encoder {
         const { begin, columns } = this.#blockOf(block, wide);
         const at = tile + begin * 4;
         this.#screen.bound(chunk.screened, begin / PANEL, columns / PANEL, at, stride);
-        call.collect(at, stride, rows, columns, begin, records, keep, full, candidates, capacity);
+      }
+      call.firstFloors(tile, stride, rows, Math.min(bounded * wide, this.#panels * PANEL), records, keep);
+      for (let block = 0; block < bounded; block++) {
+        const { begin, columns } = this.#blockOf(block, wide);
+        call.collect(tile + begin * 4, stride, rows, columns, begin, records, keep, full, candidates, capacity);
       }
       call.raiseFloors(rows, keep, records, candidates, capacity, state, chunk.screened.widths);
     }
@@ -344,6 +352,7 @@ export class Encoder {
       const at = block < bounded ? tile + begin * 4 : tile;
       if (chunk.screened !== null && block < bounded) this.#screen?.settle(chunk.screened, begin / PANEL, columns / PANEL, at, stride);
       else this.#tile(begin, columns, rows, chunk, at, stride);
+      if (block === 0 && chunk.screened === null) call.firstFloors(at, stride, rows, columns, state, keep);
       call.collect(at, stride, rows, columns, begin, state, keep, full, candidates, capacity);
     }
     const counts = kernels.alloc(rows * 4, 'the counts of a chunk');

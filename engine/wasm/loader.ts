@@ -30,6 +30,7 @@ export interface KernelExports {
   compact(z: Pointer, stride: number, rows: number, columns: number, first: number, threshold: Pointer, state: Pointer, counts: Pointer, out: Pointer): number;
   compactGated(z: Pointer, stride: number, rows: number, columns: number, first: number, gates: Pointer, scales: Pointer, biases: Pointer, state: Pointer, counts: Pointer, out: Pointer): number;
   collect(z: Pointer, stride: number, rows: number, columns: number, first: number, state: Pointer, keep: number, full: number, candidates: Pointer, capacity: number): void;
+  firstFloors(z: Pointer, stride: number, rows: number, columns: number, state: Pointer, keep: number): void;
   finish(rows: number, k: number, state: Pointer, candidates: Pointer, capacity: number, counts: Pointer, out: Pointer): number;
   decode(offsets: Pointer, rows: number, features: Pointer, values: Pointer, w: Pointer, stride: number, bias: Pointer, y: Pointer): void;
 }

@@ -40,6 +40,8 @@ export interface ShareRequest {
   readonly firstRow: number;
   readonly budget: number | undefined;
   readonly room: RoomArrays;
+  /** As in `Call`. */
+  readonly z: Float32Array | null;
   /** Whether the screen is packed. */
   readonly screened: boolean;
 }

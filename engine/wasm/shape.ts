@@ -70,6 +70,9 @@ export const PANEL = 8;
 /** Screened topk: BLOCKs of which a row's first floor is found; 4 MiB a chunk. */
 export const BOUNDED = 64;
 
+/** Dense pre-activations in linear memory at a time, of all rows of a chunk together. */
+export const SLAB = 2 ** 18;
+
 /** Features per block for a chunk of so many rows: few rows take wider ones in the same memory, so that less is done a block. Pure. */
 export function blockWidth(rows: number): number {
   return BLOCK * Math.max(1, Math.floor(CHUNK / (4 * Math.ceil(rows / 4))));

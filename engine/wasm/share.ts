@@ -28,6 +28,8 @@ export interface Call {
   /** What row 0 is called in an error. */
   readonly firstRow: number;
   readonly budget: number | undefined;
+  /** [rows, d_sae], shared: where dense pre-activations go instead of codes; null for codes. */
+  readonly z: Float32Array | null;
 }
 
 /** What came of a share: the codes of `chunks`, ascending, are in the room. */
@@ -61,8 +63,8 @@ export function counter(control: Int32Array): () => number {
  * @throws the signal's reason of `pace`
  */
 export async function takeShare(encoder: Encoder, call: Call, take: () => number, room: Room, pace: Pace | null): Promise<Share> {
-  const { control, cuts, rows, firstRow, budget } = call;
-  const stint = new Stint(encoder, cuts.at(-1) ?? 0, budget, room);
+  const { control, cuts, rows, firstRow, budget, z } = call;
+  const stint = new Stint(encoder, z === null ? (cuts.at(-1) ?? 0) : 0, budget, room);
   const chunks: number[] = [];
   let failure: Share['failure'] = null;
   while (failure === null) {
@@ -72,7 +74,8 @@ export async function takeShare(encoder: Encoder, call: Call, take: () => number
     const end = cuts[chunk + 1];
     if (first === undefined || end === undefined) break;
     try {
-      stint.add(rows, first, end - first, firstRow);
+      if (z === null) stint.add(rows, first, end - first, firstRow);
+      else encoder.preactivationsChunk(rows, first, end - first, z, firstRow);
       chunks.push(chunk);
     } catch (error) {
       failure = { chunk, error };

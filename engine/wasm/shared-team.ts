@@ -63,19 +63,28 @@ export class SharedTeam implements Team {
     return new SharedTeam(encoder, pool, handle, withoutArrays(weights), memory, space);
   }
 
-  encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes> {
-    const { d_in, d_sae } = this.#weights;
+  async encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes> {
+    const pieces: SparseCodes[] = [];
+    await this.#inTurn(rows, options, async (first, count) => void pieces.push((await this.#staged(xbar, first, count, options, null))!));
+    return joinCodes(pieces, this.#weights.d_sae);
+  }
+
+  async preactivations(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<Float32Array> {
+    const { d_sae } = this.#weights;
+    const z = new Float32Array(new SharedArrayBuffer(rows * d_sae * 4));
+    await this.#inTurn(rows, options, async (first, count) => void (await this.#staged(xbar, first, count, options, z.subarray(first * d_sae, (first + count) * d_sae))));
+    // A lost thread may be writing still, and the rows that it reads will be others'.
+    return this.#haunted ? new Float32Array(z) : z;
+  }
+
+  /** When the calls before it have settled: as many rows at a time as there is room for in the shared memory. */
+  #inTurn(rows: number, { signal }: EncodeOptions, work: (first: number, count: number) => Promise<void>): Promise<void> {
     const call = this.#turn.then(async () => {
-      options.signal?.throwIfAborted();
-      const staged = this.#rows.length / d_in;
-      const pieces: SparseCodes[] = [];
-      for (let first = 0; first < rows; first += staged) pieces.push(await this.#encodeStaged(xbar, first, Math.min(staged, rows - first), options));
-      return joinCodes(pieces, d_sae);
+      signal?.throwIfAborted();
+      const staged = this.#rows.length / this.#weights.d_in;
+      for (let first = 0; first < rows; first += staged) await work(first, Math.min(staged, rows - first));
     });
-    this.#turn = call.then(
-      () => undefined,
-      () => undefined,
-    );
+    this.#turn = call.catch(() => undefined);
     return call;
   }
 
@@ -96,24 +105,24 @@ export class SharedTeam implements Team {
     if (!this.#haunted) giveMemory(this.#memory);
   }
 
-  /** As many rows as there is room for in the shared memory. */
-  async #encodeStaged(xbar: Float32Array, firstRow: number, rows: number, { signal, budget }: EncodeOptions): Promise<SparseCodes> {
+  /** Rows that there is room for in the shared memory. @returns their codes, or null where their pre-activations were wanted */
+  async #staged(xbar: Float32Array, firstRow: number, rows: number, { signal, budget }: EncodeOptions, z: Float32Array | null): Promise<SparseCodes | null> {
     const { d_in, d_sae } = this.#weights;
     const workers = this.#pool.having(this.#handle);
     const cuts = cutRows(rows, 1 + workers.length);
     const control = this.#control;
     this.#rows.set(xbar.subarray(firstRow * d_in, (firstRow + rows) * d_in));
     begin(control);
-    const call: Call = { control, cuts, rows: this.#rows, firstRow, budget };
+    const call: Call = { control, cuts, rows: this.#rows, firstRow, budget, z };
     const screened = this.encoder.hasScreen;
     const halt = () => stop(control);
     signal?.addEventListener('abort', halt);
     try {
       // The workers are asked first: this thread's own share begins without a pause.
       const theirs = workers.map(async (worker): Promise<Done | null> => {
-        const room = this.#rooms.take(rows);
+        const room = this.#rooms.take(z === null ? rows : 0);
         try {
-          const { room: arrays, chunks, nearTies, failure } = await worker.share({ sae: this.#handle, cuts, firstRow, budget, room: room.arrays, screened });
+          const { room: arrays, chunks, nearTies, failure } = await worker.share({ sae: this.#handle, cuts, firstRow, budget, room: room.arrays, z, screened });
           room.adopt(arrays);
           return { room, chunks, nearTies, failure: failure && { chunk: failure.chunk, error: fromPlain(failure.error) } };
         } catch (error) {
@@ -132,9 +141,9 @@ export class SharedTeam implements Team {
       const done = shares.filter((share) => share !== null);
       await this.#makeUp(call, done, pace);
       const failures = done.flatMap((share) => share.failure ?? []).sort((a, b) => a.chunk - b.chunk);
-      const codes = failures[0] === undefined ? joinParts(partsOf(done, cuts), d_sae, done.reduce((sum, share) => sum + share.nearTies, 0)) : null;
+      const codes = failures[0] === undefined && z === null ? joinParts(partsOf(done, cuts), d_sae, done.reduce((sum, share) => sum + share.nearTies, 0)) : null;
       this.#rooms.give(done.map((share) => share.room), codes?.features.length ?? 0);
-      if (codes === null) throw failures[0]?.error;
+      if (failures[0] !== undefined) throw failures[0].error;
       return codes;
     } finally {
       signal?.removeEventListener('abort', halt);
@@ -143,7 +152,7 @@ export class SharedTeam implements Team {
 
   /** This thread's share. */
   async #own(call: Call, take: () => number, pace: Pace): Promise<Done> {
-    const room = this.#rooms.take(call.cuts.at(-1)!);
+    const room = this.#rooms.take(call.z === null ? call.cuts.at(-1)! : 0);
     try {
       return { ...(await takeShare(this.encoder, call, take, room, pace)), room };
     } catch (error) {

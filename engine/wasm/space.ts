@@ -8,7 +8,7 @@
  * find them where the same allocations lead them. Rows are written once, by the
  * first thread, and read by whoever takes them (share.ts).
  */
-import { BLOCK, BOUNDED, CHUNK, PANEL, decideCandidates, encoderBytes, type EncoderWeights } from './shape.js';
+import { BLOCK, BOUNDED, CHUNK, PANEL, SLAB, decideCandidates, encoderBytes, type EncoderWeights } from './shape.js';
 import { MEMORY_CEILING, type Pointer, type Stretch } from './loader.js';
 import { screenBytes } from './screen.js';
 
@@ -81,5 +81,6 @@ function scratchBytes({ d_in, d_sae, architecture, k, screen }: EncoderWeights):
   const entries = Math.max(columns * 8, CHUNK * columns * 8 * DENSITY) + CHUNK * BLOCK * 8;
   const most = Math.min(k ?? 0, d_sae);
   const codes = architecture === 'topk' ? CHUNK * (decideCandidates(most, blocks).capacity + most + 1) * 8 : blocks * CHUNK * 4 + entries;
-  return rows + tile + codes + columns * 4 + SLACK;
+  const slab = (SLAB + CHUNK * 16) * 4;
+  return rows + Math.max(tile + codes, slab) + columns * 4 + SLACK;
 }

@@ -28,6 +28,11 @@ export interface Team {
   readonly encoder: Encoder;
   /** @throws NumericError naming the lowest row that is not finite; the signal's reason when aborted */
   encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes>;
+  /**
+   * Dense pre-activations, [rows, d_sae], in memory that the threads share; null where they share none.
+   * @throws NumericError naming the lowest input row that is not finite; the signal's reason when aborted
+   */
+  preactivations(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<Float32Array> | null;
   memory(): TeamMemory;
   /** Bytes of packed weights, on all threads together. */
   weightBytes(): number;

@@ -87,6 +87,11 @@ export class TransferTeam implements Team {
     }
   }
 
+  /** A matrix would travel for longer than it takes to compute. */
+  preactivations(): null {
+    return null;
+  }
+
   memory(): TeamMemory {
     const pooled = this.#rows.reduce((sum, { byteLength }) => sum + byteLength, this.#rooms.byteLength);
     const linear = this.#pool.having(this.#handle).reduce((sum, worker) => sum + worker.state(this.#handle).linear, this.encoder.byteLength);

@@ -124,3 +124,29 @@ test('candidate buffers: never larger than all features need, always room for a 
     }),
   );
 });
+
+test('a first floor is below all that is among the largest, whatever lies in the row, and above most of the rest', () => {
+  const value = fc.oneof(fc.constantFrom(0, -0, 1, -1, Infinity, -Infinity, NaN, FLT_MAX, -FLT_MAX, 1e-45), fc.float());
+  const floorOf = (row: readonly number[], keep: number, floor: number): number => {
+    const kernels = new Kernels(module);
+    const state = kernels.alloc(32, 'state');
+    const z = kernels.alloc(row.length * 4, 'z');
+    kernels.f32(state, 2).set([0, floor]);
+    kernels.f32(z, row.length).set(row);
+    kernels.call.firstFloors(z, row.length * 4, 1, row.length, state, keep);
+    return kernels.f32(state, 2)[1]!;
+  };
+  fc.assert(
+    fc.property(fc.array(value, { minLength: 1, maxLength: 400 }), fc.integer({ min: 1, max: 70 }), fc.constantFrom(-1, 0), (row, keep, floor) => {
+      const found = floorOf(row, keep, floor);
+      assert.ok(found >= floor);
+      // With NaN in a row there are no largest; it is refused for that.
+      const sorted = row.filter((each) => !Number.isNaN(each)).map(Math.fround).sort((a, b) => b - a);
+      for (const each of sorted.slice(0, keep)) assert.ok(each > found || found === floor, `${each} is among the ${keep} largest, floor ${found}`);
+    }),
+    { numRuns: 500 },
+  );
+  const row = Array.from({ length: 6144 }, (_, i) => Math.sin(i * i) * 3);
+  const above = row.filter((each) => Math.fround(each) > floorOf(row, 33, 0)).length;
+  assert.ok(above >= 33 && above < 70, `${above} of 6,144 are above the floor`);
+});

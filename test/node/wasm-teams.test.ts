@@ -57,6 +57,31 @@ function same(actual: SparseCodes, wanted: SparseCodes): void {
   assert.equal(actual.nearTies, wanted.nearTies);
 }
 
+test('pre-activations of threads that share a memory: the bits of one thread, for every architecture, staged or not', async () => {
+  for (const [index, architecture] of ARCHITECTURES.entries()) {
+    for (const [rows, d_in, d_sae] of [[700, 30, 333], [131, 9, 4100], [5, 64, 8]] as const) {
+      const sae = makeSae({ architecture, d_in, d_sae, seed: index, d_out: 2 });
+      const xbar = randomRows(rows, d_in, index);
+      const loaded = await alone.load(sae, { screen: 'off' });
+      const wanted = await loaded.preactivations!(xbar, rows);
+      const shared = await team('shared', pool, sae);
+      const z = await shared.preactivations(xbar, rows, {});
+      assert.ok(z !== null);
+      assert.deepEqual(new Uint32Array(z.slice().buffer), new Uint32Array(wanted.slice().buffer));
+      shared.dispose();
+      loaded.dispose();
+    }
+  }
+  const sae = makeSae({ architecture: 'standard', d_in: 30, d_sae: 50, seed: 1, d_out: 2 });
+  const shared = await team('shared', pool, sae);
+  const bad = randomRows(700, 30, 2);
+  bad[400 * 30 + 3] = NaN;
+  bad[600 * 30 + 3] = NaN;
+  await assert.rejects(shared.preactivations(bad, 700, {})!, /xbar, row 400/);
+  await assert.rejects(shared.preactivations(bad, 700, { signal: AbortSignal.abort(new Error('enough')) })!, /enough/);
+  shared.dispose();
+});
+
 for (const kind of KINDS) {
   describe(kind, () => {
     test('any architecture, shape and screen: the codes of one thread, bit for bit', async () => {
