@@ -48,7 +48,7 @@ export interface Evaluation {
   /** E||x - xhat||^2 / (E||x||^2 - ||E x||^2), streaming, f64. */
   readonly fvu: number;
   readonly classes: Readonly<Record<FeatureClass, number>>;
-  /** Features that fired on less than 1e-5 and 1e-4 of the tokens, dead ones included. */
+  /** Features that fired, on less than 1e-5 and 1e-4 of the tokens; dead ones, which never fired, are not among them. */
   readonly below_1e_5: number;
   readonly below_1e_4: number;
   /** [d_sae] firings. */
