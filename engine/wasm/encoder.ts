@@ -262,20 +262,24 @@ export class Encoder {
   /**
    * The dense z of a chunk, into `z` [at least (first + rows) * d_sae]; arguments as in `encodeChunk`.
    * A z that is not finite is given as it is; @throws NumericError for an input that is not.
+   * @param piece of `pieces` that the latents are cut into: only theirs are computed
    */
-  preactivationsChunk(xbar: Float32Array, first: number, rows: number, z: Float32Array, firstRow: number): void {
+  preactivationsChunk(xbar: Float32Array, first: number, rows: number, z: Float32Array, firstRow: number, piece = 0, pieces = 1): void {
     const kernels = this.#kernels;
     const { packed, state } = this.#pack(xbar, first, rows);
     this.#review(state, rows, firstRow + first);
-    const columns = this.#panels * PANEL;
+    const blocks = Math.ceil((this.#panels * PANEL) / BLOCK);
+    const left = Math.floor((piece * blocks) / pieces) * BLOCK;
+    const right = Math.min(Math.floor(((piece + 1) * blocks) / pieces) * BLOCK, this.#panels * PANEL);
+    const columns = right - left;
     const wide = blockWidth(rows);
     // Several blocks side by side, so that rows are copied in long pieces.
     const slab = Math.min(columns, Math.max(wide, Math.floor(SLAB / (wide * rows)) * wide));
     // Not a power of two from row to row: lines of all rows would meet in a few sets of the cache.
     const stride = slab * 4 + 64;
     const tile = kernels.alloc(Math.ceil(rows / 4) * 4 * stride, 'pre-activations');
-    for (let from = 0; from < columns; from += slab) {
-      const end = Math.min(columns, from + slab);
+    for (let from = left; from < right; from += slab) {
+      const end = Math.min(right, from + slab);
       for (let begin = from; begin < end; begin += wide) this.#dense(begin, Math.min(wide, end - begin), rows, packed, tile + (begin - from) * 4, stride);
       const width = Math.min(end, this.d_sae) - from;
       const values = kernels.f32(tile, (rows * stride) / 4);

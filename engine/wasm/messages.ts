@@ -37,6 +37,8 @@ export interface PieceReply extends EncoderState {
 export interface ShareRequest {
   readonly sae: number;
   readonly cuts: readonly number[];
+  /** As in `Call`. */
+  readonly pieces: number;
   readonly firstRow: number;
   readonly budget: number | undefined;
   readonly room: RoomArrays;

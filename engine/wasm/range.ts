@@ -7,7 +7,7 @@ import { CodesBuilder } from './codes-builder.js';
 import type { Encoder } from './encoder.js';
 import { Pace } from './pace.js';
 import type { Room } from './rooms.js';
-import { CHUNK } from './shape.js';
+import { BLOCK, CHUNK } from './shape.js';
 
 /** Entries of batchtopk that are worth a selection. */
 const PRUNED_FROM = 1 << 16;
@@ -109,6 +109,20 @@ export function joinParts(parts: readonly Part[], d_sae: number, nearTies: numbe
 
 /** Rows come in quads: fewer take as long. */
 export const QUAD = 4;
+
+/**
+ * How whole chunks and pieces of the latents divide dense pre-activations among
+ * threads: unlike smaller chunks, which each read all weights, pieces cost nothing,
+ * so there are several for each thread, and none waits long for the last.
+ * Pure; nothing is joined afterwards, which is what codes would need.
+ */
+export function cutDense(rows: number, d_sae: number, threads: number): { cuts: number[]; pieces: number } {
+  const cuts: number[] = [];
+  for (let first = 0; first < rows; first += CHUNK) cuts.push(first);
+  const pieces = Math.min(Math.ceil(d_sae / BLOCK), Math.ceil((4 * threads) / Math.max(1, cuts.length)));
+  cuts.push(rows);
+  return { cuts, pieces: Math.max(1, pieces) };
+}
 
 /**
  * Where rows are cut for threads that take chunks as they get free: whole chunks

@@ -23,6 +23,8 @@ export interface Call {
   readonly control: Int32Array;
   /** Chunk i is rows cuts[i] .. cuts[i + 1] of `rows` (range.ts). */
   readonly cuts: readonly number[];
+  /** Pieces by latents that each chunk is cut into, which are counted and taken like chunks: more than 1 only where `z` is given. */
+  readonly pieces: number;
   /** [rows, d_in], shared. */
   readonly rows: Float32Array;
   /** What row 0 is called in an error. */
@@ -63,19 +65,19 @@ export function counter(control: Int32Array): () => number {
  * @throws the signal's reason of `pace`
  */
 export async function takeShare(encoder: Encoder, call: Call, take: () => number, room: Room, pace: Pace | null): Promise<Share> {
-  const { control, cuts, rows, firstRow, budget, z } = call;
+  const { control, cuts, pieces, rows, firstRow, budget, z } = call;
   const stint = new Stint(encoder, z === null ? (cuts.at(-1) ?? 0) : 0, budget, room);
   const chunks: number[] = [];
   let failure: Share['failure'] = null;
   while (failure === null) {
     if (pace?.isDue === true) await pace.pause();
     const chunk = take();
-    const first = cuts[chunk];
-    const end = cuts[chunk + 1];
+    const first = cuts[Math.floor(chunk / pieces)];
+    const end = cuts[Math.floor(chunk / pieces) + 1];
     if (first === undefined || end === undefined) break;
     try {
       if (z === null) stint.add(rows, first, end - first, firstRow);
-      else encoder.preactivationsChunk(rows, first, end - first, z, firstRow);
+      else encoder.preactivationsChunk(rows, first, end - first, z, firstRow, chunk % pieces, pieces);
       chunks.push(chunk);
     } catch (error) {
       failure = { chunk, error };

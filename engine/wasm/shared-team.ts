@@ -10,7 +10,7 @@ import type { KernelModule } from './loader.js';
 import { fromPlain } from './messages.js';
 import { Pace } from './pace.js';
 import { ThreadLost, type WorkerPool } from './pool.js';
-import { cutRows, joinParts, type Part } from './range.js';
+import { cutDense, cutRows, joinParts, type Part } from './range.js';
 import { Rooms, type Room } from './rooms.js';
 import type { EncoderWeights, ScreenCounts } from './shape.js';
 import { CONTROL_WORDS, begin, counter, stop, takeShare, type Call, type Share } from './share.js';
@@ -109,11 +109,12 @@ export class SharedTeam implements Team {
   async #staged(xbar: Float32Array, firstRow: number, rows: number, { signal, budget }: EncodeOptions, z: Float32Array | null): Promise<SparseCodes | null> {
     const { d_in, d_sae } = this.#weights;
     const workers = this.#pool.having(this.#handle);
-    const cuts = cutRows(rows, 1 + workers.length);
+    const threads = 1 + workers.length;
+    const { cuts, pieces } = z === null ? { cuts: cutRows(rows, threads), pieces: 1 } : cutDense(rows, d_sae, threads);
     const control = this.#control;
     this.#rows.set(xbar.subarray(firstRow * d_in, (firstRow + rows) * d_in));
     begin(control);
-    const call: Call = { control, cuts, rows: this.#rows, firstRow, budget, z };
+    const call: Call = { control, cuts, pieces, rows: this.#rows, firstRow, budget, z };
     const screened = this.encoder.hasScreen;
     const halt = () => stop(control);
     signal?.addEventListener('abort', halt);
@@ -122,7 +123,7 @@ export class SharedTeam implements Team {
       const theirs = workers.map(async (worker): Promise<Done | null> => {
         const room = this.#rooms.take(z === null ? rows : 0);
         try {
-          const { room: arrays, chunks, nearTies, failure } = await worker.share({ sae: this.#handle, cuts, firstRow, budget, room: room.arrays, z, screened });
+          const { room: arrays, chunks, nearTies, failure } = await worker.share({ sae: this.#handle, cuts, pieces, firstRow, budget, room: room.arrays, z, screened });
           room.adopt(arrays);
           return { room, chunks, nearTies, failure: failure && { chunk: failure.chunk, error: fromPlain(failure.error) } };
         } catch (error) {
@@ -165,7 +166,7 @@ export class SharedTeam implements Team {
   async #makeUp(call: Call, done: Done[], pace: Pace): Promise<void> {
     const there = new Set(done.flatMap(({ chunks, failure }) => (failure === null ? chunks : [...chunks, failure.chunk])));
     const failed = Math.min(...done.map(({ failure }) => failure?.chunk ?? Infinity));
-    const missing = call.cuts.slice(0, -1).flatMap((_, chunk) => (there.has(chunk) || chunk > failed ? [] : [chunk]));
+    const missing = Array.from({ length: (call.cuts.length - 1) * call.pieces }, (_, chunk) => chunk).filter((chunk) => !there.has(chunk) && chunk <= failed);
     if (missing.length > 0) done.push(await this.#own(call, () => missing.shift() ?? Infinity, pace));
   }
 }

@@ -85,11 +85,11 @@ async function serve(port: Port): Promise<void> {
     }
   }
 
-  async function encodeShare({ job, sae, cuts, firstRow, budget, room: arrays, z, screened }: Request & { type: 'share' }): Promise<void> {
+  async function encodeShare({ job, sae, cuts, pieces, firstRow, budget, room: arrays, z, screened }: Request & { type: 'share' }): Promise<void> {
     const { encoder, control, rows } = loaded(sae);
     const room = new Room(arrays);
     if (screened) encoder.addScreen();
-    const call = { control, cuts, rows, firstRow, budget, z };
+    const call = { control, cuts, pieces, rows, firstRow, budget, z };
     const { chunks, nearTies, failure } = await takeShare(encoder, call, counter(control), room, null);
     const plain = failure === null ? null : { chunk: failure.chunk, error: toPlain(failure.error) };
     port.post({ type: 'done', job, result: { room: room.arrays, chunks, nearTies, failure: plain, ...encoder.state } }, []);

@@ -6,7 +6,7 @@ import { BackendError, NumericError } from '../../engine/errors.js';
 import type { Architecture } from '../../engine/sae.js';
 import { createWasmBackend } from '../../engine/wasm/backend.js';
 import { CHUNK } from '../../engine/wasm/shape.js';
-import { cutRows } from '../../engine/wasm/range.js';
+import { cutDense, cutRows } from '../../engine/wasm/range.js';
 import { moduleFlags, startThread } from '../../engine/wasm/thread.js';
 import { cutPieces } from '../../engine/wasm/transfer-team.js';
 import { makeSae, randomRows } from '../shared/oracle.js';
@@ -135,6 +135,13 @@ test('cutRows: chunks that cover the batch, smaller ones for the end and for few
       assert.ok(pieces.every((cut) => cuts.includes(cut)) && (pieces.length === cuts.length || pieces.length > 2 * threads));
     }
   }
+});
+
+test('cutDense: whole chunks, and pieces enough for every thread', () => {
+  assert.deepEqual(cutDense(2 * CHUNK, 6144, 2), { cuts: [0, CHUNK, 2 * CHUNK], pieces: 4 });
+  assert.deepEqual(cutDense(20 * CHUNK + 1, 6144, 2).pieces, 1);
+  assert.deepEqual(cutDense(3, 100, 8), { cuts: [0, 3], pieces: 1 });
+  assert.deepEqual(cutDense(3, 4096, 2), { cuts: [0, 3], pieces: 8 });
 });
 
 test("a worker is given the flags that find modules, and none of the process's own", () => {
