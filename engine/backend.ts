@@ -74,8 +74,12 @@ export interface LoadedSae {
   /**
    * Dense pre-activations z (those of the gate for gated), for training, tests and
    * benchmarks: [rows, d_sae] f32. `encode` never holds them.
+   * @param options.out where they are written and what is returned, [at least rows * d_sae]; without it,
+   *   a new array each time. On a shared buffer threads write to it directly; should one of
+   *   them be lost meanwhile, a copy is returned, because it may be writing to `out` still.
+   * @throws ShapeError where `out` is too short
    */
-  preactivations?(xbar: Float32Array, rows: number, options?: { signal?: AbortSignal | undefined }): Promise<Float32Array>;
+  preactivations?(xbar: Float32Array, rows: number, options?: { signal?: AbortSignal | undefined; out?: Float32Array | undefined }): Promise<Float32Array>;
   report?(): LoadReport;
   dispose(): void;
 }

@@ -7,6 +7,11 @@ import type { SparseCodes } from './codes.js';
 import { NumericError, ShapeError } from './errors.js';
 import type { Sae } from './sae.js';
 
+/** Where a caller says results go. @throws ShapeError where there is not enough room */
+export function checkOut(out: Float32Array, rows: number, d_sae: number): void {
+  if (out.length < rows * d_sae) throw new ShapeError(`out has ${out.length} values, expected at least ${rows} rows x ${d_sae} (d_sae of the SAE)`);
+}
+
 /**
  * @param matrices false where W_enc and W_dec come from elsewhere (engine/weight-source.ts),
  *   and are checked as they come

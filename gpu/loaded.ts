@@ -5,7 +5,7 @@
  * arguments, so the repeated one gives what the first would have given.
  */
 import type { LoadedSae, LoadReport } from '../engine/backend.js';
-import { checkCodes, checkRows } from '../engine/checks.js';
+import { checkCodes, checkOut, checkRows } from '../engine/checks.js';
 import { joinCodes, sliceCodes, type SparseCodes } from '../engine/codes.js';
 import { BackendError, withRowsFrom } from '../engine/errors.js';
 import type { Sae } from '../engine/sae.js';
@@ -68,11 +68,12 @@ export class LoadedGpuSae implements LoadedSae {
   }
 
   /** As `LoadedSae.preactivations`. */
-  async preactivations(xbar: Float32Array, rows: number, { signal }: CallOptions = {}): Promise<Float32Array> {
+  async preactivations(xbar: Float32Array, rows: number, { signal, out }: CallOptions & { out?: Float32Array | undefined } = {}): Promise<Float32Array> {
     this.#check(signal);
     const { d_in, d_sae } = this.#sae;
     checkRows(xbar, rows, d_in, this.maxRows);
-    const z = new Float32Array(rows * d_sae);
+    if (out !== undefined) checkOut(out, rows, d_sae);
+    const z = out ?? new Float32Array(rows * d_sae);
     return this.#attempt(async ({ encoder }) => {
       await inPieces(rows, this.#encodeRows, async (first, count) => {
         z.set(await encoder.preactivations(xbar.subarray(first * d_in, (first + count) * d_in), count, this.maxRows, signal), first * d_sae);

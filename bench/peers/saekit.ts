@@ -37,9 +37,11 @@ export function openSaekit({ backend, name, threads, load = {}, note }: SaekitOp
     threads,
     ...(note === undefined ? {} : { note }),
     dense({ rows, d_in, d_sae, x, W, b }) {
+      // Into one array, run after run, as a caller does who has many batches; no peer here has a way to be told where results go.
+      const out = new Float32Array(threads > 1 && typeof SharedArrayBuffer !== 'undefined' ? new SharedArrayBuffer(rows * d_sae * 4) : new ArrayBuffer(rows * d_sae * 4));
       return task(saeOf({ architecture: 'standard', d_in, d_sae, W_enc: W, b_enc: b }), (loaded) => {
         if (loaded.preactivations === undefined) throw new Unsupported(`${name} gives no pre-activations`);
-        return loaded.preactivations(x, rows);
+        return loaded.preactivations(x, rows, { out });
       });
     },
     encode: async ({ rows, x, sae }) => [await task(sae, (loaded) => loaded.encode(x, rows))],

@@ -6,7 +6,7 @@
 import type { Backend, BackendInfo, LoadedSae, LoadOptions, LoadReport } from '../backend.js';
 import { loadBlocked } from '../blocked.js';
 import { batchBudget, largestTolerance, selectBatch } from '../batch-topk.js';
-import { checkCodes, checkRows, checkSae } from '../checks.js';
+import { checkCodes, checkOut, checkRows, checkSae } from '../checks.js';
 import type { SparseCodes } from '../codes.js';
 import { BackendError } from '../errors.js';
 import type { Sae } from '../sae.js';
@@ -229,16 +229,17 @@ class LoadedWasmSae implements LoadedSae {
     return y;
   }
 
-  async preactivations(xbar: Float32Array, rows: number, options: CallOptions = {}): Promise<Float32Array> {
+  async preactivations(xbar: Float32Array, rows: number, options: CallOptions & { out?: Float32Array | undefined } = {}): Promise<Float32Array> {
     const encoder = held(this.#encoder);
     const { d_in, d_sae } = this.#shape;
     options.signal?.throwIfAborted();
     checkRows(xbar, rows, d_in, this.maxRows);
-    const { signal } = options;
+    const { signal, out } = options;
+    if (out !== undefined) checkOut(out, rows, d_sae);
     return this.#during(async () => {
-      const divided = rows <= QUAD || rows * d_in * d_sae < WORTH_SPLITTING ? null : this.#team?.preactivations(xbar, rows, { signal });
+      const divided = rows <= QUAD || rows * d_in * d_sae < WORTH_SPLITTING ? null : this.#team?.preactivations(xbar, rows, { signal, out });
       if (divided) return divided;
-      const z = new Float32Array(rows * d_sae);
+      const z = out ?? new Float32Array(rows * d_sae);
       const pace = new Pace(signal);
       for (let first = 0; first < rows; first += CHUNK) {
         if (pace.isDue) await pace.pause();

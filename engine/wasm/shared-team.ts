@@ -16,7 +16,7 @@ import type { EncoderWeights, ScreenCounts } from './shape.js';
 import { CONTROL_WORDS, begin, counter, stop, takeShare, type Call, type Share } from './share.js';
 import { giveMemory, takeMemory } from './shared-memories.js';
 import { divide, type Home, type Space } from './space.js';
-import { sumScreens, withoutArrays, type EncodeOptions, type Team, type TeamMemory } from './team.js';
+import { sumScreens, withoutArrays, type DenseOptions, type EncodeOptions, type Team, type TeamMemory } from './team.js';
 
 /** A share, and where its codes are. */
 interface Done extends Share {
@@ -69,10 +69,14 @@ export class SharedTeam implements Team {
     return joinCodes(pieces, this.#weights.d_sae);
   }
 
-  async preactivations(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<Float32Array> {
+  async preactivations(xbar: Float32Array, rows: number, { out, ...options }: DenseOptions): Promise<Float32Array> {
     const { d_sae } = this.#weights;
-    const z = new Float32Array(new SharedArrayBuffer(rows * d_sae * 4));
+    const z = out !== undefined && out.buffer instanceof SharedArrayBuffer ? out : new Float32Array(new SharedArrayBuffer(rows * d_sae * 4));
     await this.#inTurn(rows, options, async (first, count) => void (await this.#staged(xbar, first, count, options, z.subarray(first * d_sae, (first + count) * d_sae))));
+    if (out !== undefined && z !== out) {
+      out.set(z);
+      return out;
+    }
     // A lost thread may be writing still, and the rows that it reads will be others'.
     return this.#haunted ? new Float32Array(z) : z;
   }

@@ -23,16 +23,21 @@ export interface TeamMemory {
   readonly made: number;
 }
 
+export interface DenseOptions extends EncodeOptions {
+  /** As in `LoadedSae.preactivations`. */
+  readonly out?: Float32Array | undefined;
+}
+
 export interface Team {
   /** The calling thread's own. */
   readonly encoder: Encoder;
   /** @throws NumericError naming the lowest row that is not finite; the signal's reason when aborted */
   encode(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<SparseCodes>;
   /**
-   * Dense pre-activations, [rows, d_sae], in memory that the threads share; null where they share none.
+   * Dense pre-activations, [rows, d_sae], in memory that the threads share, or in `out`; null where they share none.
    * @throws NumericError naming the lowest input row that is not finite; the signal's reason when aborted
    */
-  preactivations(xbar: Float32Array, rows: number, options: EncodeOptions): Promise<Float32Array> | null;
+  preactivations(xbar: Float32Array, rows: number, options: DenseOptions): Promise<Float32Array> | null;
   memory(): TeamMemory;
   /** Bytes of packed weights, on all threads together. */
   weightBytes(): number;

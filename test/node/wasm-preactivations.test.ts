@@ -48,6 +48,7 @@ test('an input that is not finite is named; the report says what the weights tak
   const xbar = randomRows(200, 4, 1);
   xbar[150 * 4 + 2] = NaN;
   await assert.rejects(loaded.preactivations!(xbar, 200), /xbar, row 150: a value is not finite/);
+  await assert.rejects(loaded.preactivations!(xbar.subarray(0, 4), 1, { out: new Float32Array(1) }), /out has 1 values, expected at least 1 rows x/);
   // 16 padded columns of 4 weights, a bias and a threshold; 10 decoder rows of 4 and b_dec.
   assert.deepEqual(loaded.report!(), { weightBytes: 16 * 6 * 4 + 11 * 16, shards: 1, screen: null, storageErrorPerNorm: null });
 });

@@ -68,6 +68,12 @@ test('pre-activations of threads that share a memory: the bits of one thread, fo
       const z = await shared.preactivations(xbar, rows, {});
       assert.ok(z !== null);
       assert.deepEqual(new Uint32Array(z.slice().buffer), new Uint32Array(wanted.slice().buffer));
+      for (const out of [new Float32Array(rows * d_sae + 3), new Float32Array(new SharedArrayBuffer(4 * (rows * d_sae + 3)))]) {
+        assert.equal(await shared.preactivations(xbar, rows, { out }), out);
+        assert.deepEqual(out.slice(0, rows * d_sae), wanted);
+        assert.deepEqual([...out.subarray(rows * d_sae)], [0, 0, 0]);
+        if (!(out.buffer instanceof SharedArrayBuffer)) assert.equal(await loaded.preactivations!(xbar, rows, { out: out.fill(7) }), out);
+      }
       shared.dispose();
       loaded.dispose();
     }
