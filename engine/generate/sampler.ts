@@ -47,16 +47,20 @@ export function addDirection(out: Float32Array, at: number, d: number, direction
 }
 
 /**
- * Adds `count` directions with their values, four in a pass, since it is loads and stores of the row that cost.
+ * Adds `count` directions with their values, eight in a pass, since it is loads and stores of the row that cost.
  * @param chosen, values lists of at least `count`
  */
 export function addDirections(out: Float32Array, at: number, d: number, directions: Float32Array, chosen: Int32Array, values: Float64Array, count: number): void {
   let i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const [v0, v1, v2, v3] = [values[i]!, values[i + 1]!, values[i + 2]!, values[i + 3]!];
-    let [a, b, c, e] = [chosen[i]! * d, chosen[i + 1]! * d, chosen[i + 2]! * d, chosen[i + 3]! * d];
-    for (let to = at; to < at + d; to++) {
-      out[to] = out[to]! + v0 * directions[a++]! + v1 * directions[b++]! + v2 * directions[c++]! + v3 * directions[e++]!;
+  for (; i + 8 <= count; i += 8) {
+    const v0 = values[i]!, v1 = values[i + 1]!, v2 = values[i + 2]!, v3 = values[i + 3]!;
+    const v4 = values[i + 4]!, v5 = values[i + 5]!, v6 = values[i + 6]!, v7 = values[i + 7]!;
+    const d0 = chosen[i]! * d, d1 = chosen[i + 1]! * d, d2 = chosen[i + 2]! * d, d3 = chosen[i + 3]! * d;
+    const d4 = chosen[i + 4]! * d, d5 = chosen[i + 5]! * d, d6 = chosen[i + 6]! * d, d7 = chosen[i + 7]! * d;
+    for (let c = 0; c < d; c++) {
+      out[at + c] = out[at + c]!
+        + v0 * directions[d0 + c]! + v1 * directions[d1 + c]! + v2 * directions[d2 + c]! + v3 * directions[d3 + c]!
+        + v4 * directions[d4 + c]! + v5 * directions[d5 + c]! + v6 * directions[d6 + c]! + v7 * directions[d7 + c]!;
     }
   }
   for (; i < count; i++) addDirection(out, at, d, directions, chosen[i]!, values[i]!);
