@@ -11,6 +11,7 @@ import { VERSION } from '../engine/version.js';
 import { analyzeCommand } from './commands/analyze.js';
 import { doctorCommand } from './commands/doctor.js';
 import { encodeCommand } from './commands/encode.js';
+import { generateCommand } from './commands/generate.js';
 import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
 import { endWithReader, environmentVariable } from './output.js';
@@ -39,7 +40,7 @@ Examples:
 Exit status: 0 done, 1 the run failed, 2 wrong use.`,
     );
   root.exitOverride().showHelpAfterError('  `saekit --help` lists the commands.');
-  for (const command of [analyzeCommand(), encodeCommand(), showCommand(), serveCommand(), doctorCommand()]) {
+  for (const command of [analyzeCommand(), encodeCommand(), generateCommand(), showCommand(), serveCommand(), doctorCommand()]) {
     // Sub-commands do not inherit the parent's exit rule and output.
     command.copyInheritedSettings(root).showHelpAfterError(`  \`saekit ${command.name()} --help\` lists the options, with examples.`);
     root.addCommand(command);

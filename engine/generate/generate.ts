@@ -98,7 +98,7 @@ export function generatedData(spec: GeneratorSpec): GeneratedData {
   };
 }
 
-/** [rows, d] */
+/** Rows `first` .. `first + rows - 1` of the stream that `random` is of, [rows, d]. */
 export function fill(sampler: Sampler, random: RowRandom, first: number, rows: number, codes: CodesBuilder | null): Float32Array {
   const { d } = sampler;
   const x = new Float32Array(rows * d);
@@ -110,13 +110,14 @@ export function fill(sampler: Sampler, random: RowRandom, first: number, rows: n
 }
 
 /** Gathers codes row by row and sorts each row's by feature. */
-class CodesBuilder {
+export class CodesBuilder {
   readonly #n: number;
   readonly #offsets: number[] = [0];
   #features = new Uint32Array(1024);
   #values = new Float32Array(1024);
   #count = 0;
 
+  /** @param n how many true features there are */
   constructor(n: number) {
     this.#n = n;
   }
