@@ -17,7 +17,8 @@ export function resolvePlanted(fields: FieldReader, resolveBase: (raw: unknown) 
 }
 
 /**
- * The base's answers and the planted ones after them.
+ * The base's answers and the planted ones after them. Where the base has no dictionary, codes and
+ * directions are those of the planted features alone, and the base's rows are what remains.
  * @param directions [n, d] @param probabilities [n]
  */
 export function plantedTruth(base: GeneratedTruth | null, d: number, directions: Float64Array, probabilities: Float64Array, shared: Float32Array | null): GeneratedTruth {
