@@ -4,6 +4,7 @@
  */
 export { coherence, type Coherence } from '../matching/coherence.js';
 export { deadRecovery, type DeadRecovery } from '../matching/dead-recovery.js';
+export { FiringScores, type FiringRows, type FiringSummary } from '../matching/firing-scores.js';
 export { gammaOf, type Gamma } from '../matching/gamma.js';
 export { hungarian, type Assignment } from '../matching/hungarian.js';
 export { matchDictionaries, type DictionaryMatch, type MatchedPair, type MatchOptions } from '../matching/match-dictionaries.js';

@@ -1,8 +1,8 @@
 /**
  * How well a dictionary recovers one that is known.
  *
- *   mcc         mean |cos| of the pairs of the best one-to-one matching (O'Neill et al.,
- *               arXiv 2411.13117; SAELens' mean_correlation_coefficient): min(n, n_true) pairs, matched by |cos|.
+ *   mcc         mean |cos| of the pairs of the best one-to-one matching (arXiv 2505.20254;
+ *               SAELens' mean_correlation_coefficient): min(n, n_true) pairs, matched by |cos|.
  *               With `signed` cos takes the place of |cos| in the matching and in the mean.
  *   mmcs        mean over true features of the largest cos with a latent (Sharkey et al. 2022),
  *               signed: a latent that points the other way does not reconstruct the feature.
@@ -10,6 +10,7 @@
  *   uniqueness  how many different true features are some latent's nearest by |cos|, per latent (SynthSAEBench).
  *   precision, recall, f1   at a threshold: pairs of the matching whose cosine reaches it, as a
  *               share of latents and of true features. A second latent on a feature counts as false.
+ *               (Scores of the same names that compare firings: firing-scores.ts.)
  */
 import { ShapeError, UsageError } from '../errors.js';
 import { PANEL } from '../dot-tiles.js';

@@ -6,6 +6,7 @@ import { NumericError, ShapeError, UsageError } from '../../engine/errors.js';
 import { generatedData } from '../../engine/generate/generate.js';
 import { coherence } from '../../engine/matching/coherence.js';
 import { deadRecovery } from '../../engine/matching/dead-recovery.js';
+import { FiringScores, type FiringRows } from '../../engine/matching/firing-scores.js';
 import { gammaOf } from '../../engine/matching/gamma.js';
 import { hungarian } from '../../engine/matching/hungarian.js';
 import { matchDictionaries } from '../../engine/matching/match-dictionaries.js';
@@ -212,5 +213,54 @@ describe('coherence, gamma and recovery', () => {
     assert.deepEqual(deadRecovery([0, 0, 3, 0], [0, 5, 0, 1]), { dead: 3, recovered: 2, share: 2 / 3 });
     assert.equal(deadRecovery([1], [0]).share, null);
     assert.throws(() => deadRecovery([1], []), ShapeError);
+  });
+});
+
+describe('firing scores', () => {
+  /** Codes from a dense table. */
+  const sparse = (table: readonly (readonly number[])[]): FiringRows => {
+    const offsets = [0];
+    const [features, values]: [number[], number[]] = [[], []];
+    for (const row of table) {
+      row.forEach((value, i) => value !== 0 && (features.push(i), values.push(value)));
+      offsets.push(features.length);
+    }
+    return { rows: table.length, offsets: Uint32Array.from(offsets), features: Uint32Array.from(features), values: Float32Array.from(values) };
+  };
+
+  it('a worked example: precision, recall and F1 of each latent', () => {
+    // Latent 0 follows feature 1 but misses once; latent 1 fires too often; latent 2 never.
+    const scores = new FiringScores(Int32Array.of(1, 0, 0), 2);
+    scores.add(sparse([[1, 1, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0]]), sparse([[0, 2], [1, 1], [0, 1], [0, -3]]));
+    const { precisions, recalls, f1s, precision, f1, rows } = scores.finish();
+    assert.equal(rows, 4);
+    assert.deepEqual([...precisions], [1, 1 / 3, 0]);
+    assert.deepEqual([...recalls], [2 / 3, 1, 0]);
+    [...f1s].forEach((value, i) => assert.ok(Math.abs(value - [0.8, 0.5, 0][i]!) < 1e-15));
+    assert.ok(Math.abs(precision - 4 / 9) < 1e-15 && Math.abs(f1 - 1.3 / 3) < 1e-15);
+    assert.throws(() => scores.add(sparse([[1]]), sparse([])), ShapeError);
+  });
+
+  it('agrees with counting in dense tables, however rows are cut', () => {
+    const cell = fc.constantFrom(0, 0, 0, 1, 2.5);
+    fc.assert(fc.property(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 0, max: 12 }), fc.infiniteStream(cell), fc.nat(), (n, m, rows, stream, cut) => {
+      const table = (width: number): number[][] => Array.from({ length: rows }, () => Array.from({ length: width }, () => stream.next().value as number));
+      const [latents, truth] = [table(n), table(m)];
+      const nearest = Int32Array.from({ length: n }, (_, i) => (i * 3 + 1) % m);
+      const scores = new FiringScores(nearest, m);
+      const first = cut % (rows + 1);
+      scores.add(sparse(latents.slice(0, first)), sparse(truth.slice(0, first)));
+      scores.add(sparse(latents.slice(first)), sparse(truth.slice(first)));
+      const found = scores.finish();
+      for (let i = 0; i < n; i++) {
+        const fires = latents.map((row) => row[i]! > 0);
+        const on = truth.map((row) => row[nearest[i]!]! > 0);
+        const count = (test: (r: number) => boolean): number => fires.filter((_, r) => test(r)).length;
+        const both = count((r) => fires[r]! && on[r]!);
+        const [p, q] = [both / Math.max(1, count((r) => fires[r]!)), both / Math.max(1, count((r) => on[r]!))];
+        assert.deepEqual([found.precisions[i], found.recalls[i]], [p, q]);
+        assert.ok(Math.abs(found.f1s[i]! - (both === 0 ? 0 : (2 * p * q) / (p + q))) < 1e-15);
+      }
+    }));
   });
 });
