@@ -1,8 +1,8 @@
 /**
  * `node scripts/build-wasm.mjs [--force]`: compiles assembly/ with AssemblyScript:
  * build/wasm/kernels.wasm, and build/wasm/relaxed.wasm with relaxed SIMD, which
- * runtimes without it refuse whole; and both once more for a memory that threads
- * share, which they import. Does nothing for a module that is newer than every
+ * runtimes without it refuse whole; both once more for a memory that threads
+ * share, which they import; and train.wasm, with and without relaxed SIMD. Does nothing for a module that is newer than every
  * source, this script and the compiler's version.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -14,15 +14,24 @@ import asc from 'assemblyscript/asc';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'assembly');
 const RELAXED = ['--enable', 'relaxed-simd'];
+const SMALLER = ['--shrinkLevel', '1'];
 const SHARED = ['--enable', 'threads', '--importMemory', '--sharedMemory', '--maximumMemory', '65536'];
-/** Names of the modules, and what each may use besides SIMD. */
-const MODULES = { kernels: [], relaxed: RELAXED, shared: SHARED, 'shared-relaxed': [...SHARED, ...RELAXED] };
+/** The modules: where each begins, and what it may use besides SIMD. */
+const MODULES = {
+  kernels: ['assembly/index.ts', []],
+  relaxed: ['assembly/index.ts', RELAXED],
+  shared: ['assembly/index.ts', SHARED],
+  'shared-relaxed': ['assembly/index.ts', [...SHARED, ...RELAXED]],
+  // Copies of what is called in several places would be half of it.
+  train: ['assembly/train/index.ts', SMALLER],
+  'train-relaxed': ['assembly/train/index.ts', [...SMALLER, ...RELAXED]],
+};
 const outputOf = (name) => join(root, 'build', 'wasm', `${name}.wasm`);
 /** A whole module, gzipped, in bytes. */
 const BUDGET = 8 * 1024;
 
 const inputs = [
-  ...readdirSync(folder).filter((name) => name.endsWith('.ts')).map((name) => join(folder, name)),
+  ...readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.ts')).map((name) => join(folder, name)),
   fileURLToPath(import.meta.url),
   join(root, 'node_modules', 'assemblyscript', 'package.json'),
 ];
@@ -33,13 +42,13 @@ function isFresh(name) {
   return built > 0 && inputs.every((path) => time(path) <= built);
 }
 
-async function build(name, flags) {
+async function build(name, [entry, flags]) {
   mkdirSync(join(root, 'build', 'wasm'), { recursive: true });
   // Under a name of our own first: two test runners may build at the same moment.
   const temporary = `build/wasm/${name}.${process.pid}.tmp.wasm`;
   const { error, stderr } = await asc.main(
     [
-      'assembly/index.ts',
+      entry,
       '--outFile', temporary,
       '-O3',
       '--noAssert',
@@ -63,6 +72,6 @@ async function build(name, flags) {
   console.error(`saekit: built build/wasm/${name}.wasm, ${size} bytes gzipped`);
 }
 
-for (const [name, flags] of Object.entries(MODULES)) {
-  if (process.argv.includes('--force') || !isFresh(name)) await build(name, flags);
+for (const [name, module] of Object.entries(MODULES)) {
+  if (process.argv.includes('--force') || !isFresh(name)) await build(name, module);
 }
