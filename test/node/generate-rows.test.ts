@@ -10,6 +10,7 @@ import { GENERATOR_KINDS, resolveGenerator, type GeneratorSpec } from '../../eng
 import { PRESETS } from '../../engine/generate/presets.js';
 import { generatedFiles } from '../../engine/generate/save.js';
 import { bytesSource } from '../../engine/io/bytes.js';
+import { checkGolden, goldens } from '../shared/generate-golden.js';
 
 /** One small world of each kind, with its options on. */
 const WORLDS: readonly GeneratorSpec[] = [
@@ -32,6 +33,8 @@ describe('rows', () => {
   it('there is a world of each kind here', () => {
     assert.deepEqual([...new Set(WORLDS.map(({ kind }) => kind))].sort(), [...GENERATOR_KINDS].sort());
   });
+
+  it('are what they have always been', () => goldens.forEach(checkGolden));
 
   it('are the same however batches are cut, and alone', async () => {
     await fc.assert(fc.asyncProperty(world, fc.nat({ max: 2 ** 32 - 1 }), fc.integer({ min: 1, max: 9 }), fc.nat({ max: 200 }), async (spec, seed, size, first) => {
