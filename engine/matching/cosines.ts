@@ -39,3 +39,11 @@ export function visitCosines(a: UnitPanels, b: UnitPanels, firstA: number, endA:
     }
   }
 }
+
+/** The cosine of row i of `a` and row j of `b`, within [-1, 1]. */
+export function cosineOf(a: UnitPanels, i: number, b: UnitPanels, j: number): number {
+  let sum = 0;
+  const [atA, atB] = [(i - (i % PANEL)) * a.d + (i % PANEL), (j - (j % PANEL)) * b.d + (j % PANEL)];
+  for (let c = 0; c < a.d; c++) sum += a.panels[atA + c * PANEL]! * b.panels[atB + c * PANEL]!;
+  return Math.max(-1, Math.min(1, sum));
+}

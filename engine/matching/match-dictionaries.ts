@@ -16,7 +16,7 @@ import { ShapeError, UsageError } from '../errors.js';
 import { PANEL } from '../dot-tiles.js';
 import { Pace } from '../pace.js';
 import type { Truth } from '../train/data.js';
-import { unitPanels, visitCosines } from './cosines.js';
+import { cosineOf, unitPanels, visitCosines } from './cosines.js';
 import { hungarian } from './hungarian.js';
 
 export interface MatchOptions {
@@ -64,7 +64,8 @@ export async function matchDictionaries(decoder: Float32Array, truth: Pick<Truth
   if (n === 0 || features === 0) throw new UsageError(`matchDictionaries: ${n} latents and ${features} true features; neither may be 0`);
   const latents = unitPanels(decoder, n, d, 'decoder');
   const known = unitPanels(truth.directions, features, d, 'truth');
-  const cosines = new Float32Array(n * features);
+  // The largest thing here: 4 n n_true bytes.
+  const cost = new Float32Array(n * features);
   const nearest = new Int32Array(n);
   const nearestCosine = new Float64Array(n);
   const latentBest = new Float64Array(n).fill(-Infinity);
@@ -75,7 +76,7 @@ export async function matchDictionaries(decoder: Float32Array, truth: Pick<Truth
     visitCosines(latents, known, panel, panel + 1, 0, (i, j, raw) => {
       // Rounding may carry a cosine past 1.
       const cosine = Math.max(-1, Math.min(1, raw));
-      cosines[i * features + j] = cosine;
+      cost[i * features + j] = 1 - (signed ? cosine : Math.abs(cosine));
       if (Math.abs(cosine) > Math.abs(nearestCosine[i]!)) {
         nearestCosine[i] = cosine;
         nearest[i] = j;
@@ -85,12 +86,11 @@ export async function matchDictionaries(decoder: Float32Array, truth: Pick<Truth
     });
     if (pace.isDue) await pace.pause();
   }
-  const cost = cosines.map((cosine) => 1 - (signed ? cosine : Math.abs(cosine)));
   const { columnOf } = hungarian(cost, n, features);
   const pairs: MatchedPair[] = [];
   for (let latent = 0; latent < n; latent++) {
     const feature = columnOf[latent]!;
-    if (feature >= 0) pairs.push({ latent, feature, cosine: cosines[latent * features + feature]! });
+    if (feature >= 0) pairs.push({ latent, feature, cosine: cosineOf(latents, latent, known, feature) });
   }
   const size = ({ cosine }: MatchedPair): number => (signed ? cosine : Math.abs(cosine));
   const recovered = pairs.filter((pair) => size(pair) >= threshold).length;
