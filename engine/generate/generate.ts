@@ -5,6 +5,7 @@
  * out for evaluation come from a stream of their own.
  */
 import { UsageError } from '../errors.js';
+import { Pace } from '../pace.js';
 import type { TrainData } from '../train/data.js';
 import { resolveGenerator, samplerOf, type GeneratorSpec, type ResolvedSpec } from './generators.js';
 import { RowRandom, STREAM } from './row-random.js';
@@ -82,15 +83,14 @@ export function generatedData(spec: GeneratorSpec): GeneratedData {
     moments: sampler.moments,
     provenance: { kind: 'generated', spec: resolved },
     async batch(step, size, signal) {
-      signal?.throwIfAborted();
-      return Promise.resolve(fill(sampler, train, step * size, size, null));
+      return paced(sampler, train, step * size, size, new Pace(signal), signal);
     },
     async scan(visit, { size, limit, signal }) {
       if (limit === undefined) throw new UsageError('A generator never ends: scanning it needs a limit');
+      const pace = new Pace(signal);
       for (let first = 0; first < limit; first += size) {
-        signal?.throwIfAborted();
         const rows = Math.min(size, limit - first);
-        await visit(fill(sampler, heldOut, first, rows, null), rows);
+        await visit(await paced(sampler, heldOut, first, rows, pace, signal), rows);
       }
       return limit;
     },
@@ -100,11 +100,28 @@ export function generatedData(spec: GeneratorSpec): GeneratedData {
 
 /** Rows `first` .. `first + rows - 1` of the stream that `random` is of, [rows, d]. */
 export function fill(sampler: Sampler, random: RowRandom, first: number, rows: number, codes: CodesBuilder | null): Float32Array {
-  const { d } = sampler;
-  const x = new Float32Array(rows * d);
-  for (let r = 0; r < rows; r++) {
-    sampler.row(random.seek(first + r), x, r * d, codes);
+  const x = new Float32Array(rows * sampler.d);
+  fillPart(sampler, random, first, x, 0, rows, codes);
+  return x;
+}
+
+function fillPart(sampler: Sampler, random: RowRandom, first: number, x: Float32Array, from: number, to: number, codes: CodesBuilder | null): void {
+  for (let r = from; r < to; r++) {
+    sampler.row(random.seek(first + r), x, r * sampler.d, codes);
     codes?.endRow();
+  }
+}
+
+/** Rows between two looks at the clock. */
+const PART = 64;
+
+/** The same with pauses: wide worlds take a good part of a millisecond a row, and a page must stay alive. */
+async function paced(sampler: Sampler, random: RowRandom, first: number, rows: number, pace: Pace, signal: AbortSignal | undefined): Promise<Float32Array> {
+  signal?.throwIfAborted();
+  const x = new Float32Array(rows * sampler.d);
+  for (let from = 0; from < rows; from += PART) {
+    fillPart(sampler, random, first, x, from, Math.min(rows, from + PART), null);
+    if (pace.isDue) await pace.pause();
   }
   return x;
 }

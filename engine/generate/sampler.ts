@@ -47,7 +47,7 @@ export function addDirection(out: Float32Array, at: number, d: number, direction
 }
 
 /**
- * Adds `count` directions with their values, eight in a pass, since it is loads and stores of the row that cost.
+ * Adds `count` directions with their values, eight or three in a pass, since it is loads and stores of the row that cost.
  * @param chosen, values lists of at least `count`
  */
 export function addDirections(out: Float32Array, at: number, d: number, directions: Float32Array, chosen: Int32Array, values: Float64Array, count: number): void {
@@ -62,6 +62,11 @@ export function addDirections(out: Float32Array, at: number, d: number, directio
         + v0 * directions[d0 + c]! + v1 * directions[d1 + c]! + v2 * directions[d2 + c]! + v3 * directions[d3 + c]!
         + v4 * directions[d4 + c]! + v5 * directions[d5 + c]! + v6 * directions[d6 + c]! + v7 * directions[d7 + c]!;
     }
+  }
+  for (; i + 3 <= count; i += 3) {
+    const v0 = values[i]!, v1 = values[i + 1]!, v2 = values[i + 2]!;
+    const d0 = chosen[i]! * d, d1 = chosen[i + 1]! * d, d2 = chosen[i + 2]! * d;
+    for (let c = 0; c < d; c++) out[at + c] = out[at + c]! + v0 * directions[d0 + c]! + v1 * directions[d1 + c]! + v2 * directions[d2 + c]!;
   }
   for (; i < count; i++) addDirection(out, at, d, directions, chosen[i]!, values[i]!);
 }

@@ -11,7 +11,7 @@
  */
 import { PART, orthonormalRows, randomDirections, worldRandom } from './directions.js';
 import type { FieldReader } from './fields.js';
-import { addDirection, type GeneratedTruth, type Sampler } from './sampler.js';
+import { addDirections, type GeneratedTruth, type Sampler } from './sampler.js';
 
 export interface TasksSpec {
   readonly kind: 'tasks';
@@ -88,10 +88,13 @@ export function tasksSampler(spec: TasksSpec): Sampler {
   }
   const truth: GeneratedTruth = { features: n, d, directions, probabilities, offset: new Float64Array(d), noise: 0, parents: null, shared: null };
   const chosen = new Int32Array(active);
+  const on = new Int32Array(active * width);
+  const values = new Float64Array(active * width);
   return {
     d, truth,
     moments: null,
     row(random, out, at, codes) {
+      let count = 0;
       for (let i = 0; i < active; i++) {
         // Distinct: Floyd and Bentley (CACM 30, 1987).
         const high = tasks - active + i;
@@ -106,9 +109,11 @@ export function tasksSampler(spec: TasksSpec): Sampler {
           const value = table[item + a]!;
           if (value === 0) continue;
           codes?.add(task * width + a, value);
-          addDirection(out, at, d, directions, task * width + a, value);
+          on[count] = task * width + a;
+          values[count++] = value;
         }
       }
+      addDirections(out, at, d, directions, on, values, count);
     },
   };
 }
