@@ -27,7 +27,9 @@ export function checkObjective(objective: Objective): void {
   if (OF_JUMPRELU.includes(penalty.kind) && selection.kind !== 'jumprelu') {
     throw new UsageError(`penalty ${penalty.kind} acts on thresholds, and selection ${selection.kind} has none`, { hint: 'Use selection jumprelu, or an l1 or lp penalty.' });
   }
-  if (penalty.kind === 'lp' && selection.kind === 'gated') throw new UsageError('penalty lp does not go with selection gated, whose penalty is on relu(pi)', { hint: 'Use an l1 penalty.' });
+  if (penalty.kind === 'lp' && (selection.kind === 'gated' || selection.kind === 'jumprelu')) {
+    throw new UsageError(`penalty lp does not go with selection ${selection.kind}: ${selection.kind === 'gated' ? 'its penalty is on relu(pi)' : 'f^p has no slope where f is 0, in the window below a threshold'}`, { hint: 'Use an l1 penalty, or selection relu.' });
+  }
   checkGroups(objective);
   if (groupWeights.length !== groups.length) throw new UsageError(`groupWeights has ${groupWeights.length} numbers, expected ${groups.length}: one for each of groups`);
   groupWeights.forEach((weight, g) => notNegative(`groupWeights[${g}]`, weight));

@@ -44,8 +44,9 @@ export type Selection =
    * arXiv 2407.14435), rect(u) = [-1/2 < u < 1/2], for an incoming gradient g = dL/df_i of the row:
    *   dL/dz      = g [z > theta]                  (plus g_theta's negative with `steToInput`)
    *   dL/dtheta += -(theta / bandwidth) rect((z - theta) / bandwidth) g
-   * `oneSided` evaluates rect at f instead of z (dictionary_learning applies the step
-   * to the activation after the jump): only z > theta contributes.
+   * `oneSided` is about the step of the l0 penalties: their rect is evaluated at f instead of z
+   * (dictionary_learning applies the step to the activation after the jump): only z > theta contributes.
+   * Under a negative theta f may be negative; it does not count as firing then.
    */
   | { readonly kind: 'jumprelu'; readonly bandwidth: number; readonly oneSided: boolean; readonly steToInput: boolean }
   /**

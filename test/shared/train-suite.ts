@@ -6,7 +6,7 @@
 import type { AuxK, Objective, Optimizer, Penalty, Selection } from '../../engine/train/objective.js';
 import { parametersOf, sizeOf } from '../../engine/train/objective.js';
 import type { Parameters, StepControls, TrainBackend, TrainState } from '../../engine/train/session.js';
-import { Oracle, doubles, oracleState, update, type Doubles } from './train-oracle.js';
+import { Oracle, doubles, oracleState, update, type Doubles } from './train-differences.js';
 import { gaussian } from './random.js';
 
 export type Test = (name: string, body: () => Promise<void>) => void;
