@@ -36,7 +36,7 @@ export const KNOBS: Readonly<Record<keyof Recipe, Knob>> = {
   jumprelu_penalty: { group: 'loss', type: 'enum', values: ['l0', 'l0-target', 'tanh'], text: 'jumprelu: what is penalised' },
   target_l0: { group: 'loss', type: 'number', above: 0, nullable: true, text: 'jumprelu, l0-target: the L0 to reach' },
   tanh_scale: { group: 'loss', type: 'number', above: 0, text: 'jumprelu, tanh: c of tanh(c f ||d||)' },
-  ste_one_sided: { group: 'loss', type: 'boolean', text: "jumprelu: the L0 penalty's window is above the threshold alone" },
+  ste_one_sided: { group: 'loss', type: 'boolean', text: "jumprelu: the straight-through window is above the threshold alone" },
   ste_to_input: { group: 'loss', type: 'boolean', text: "jumprelu: the threshold's gradient goes to the pre-activation too" },
   pre_act_loss: { group: 'loss', type: 'number', min: 0, text: 'jumprelu: coefficient of relu(threshold - z) ||d|| over dead features' },
   gated_detach: { group: 'loss', type: 'boolean', text: 'gated: the auxiliary reconstruction does not train the decoder' },

@@ -28,6 +28,7 @@ const PRESET_VALUES: Readonly<Record<PresetName, (shape: PresetShape) => Values>
   saelens: ({ arch, batch = 4096 }) => ({
     batch,
     lr: 3e-4,
+    warmup: 0,
     lr_end: 3e-5,
     clip: 1,
     decoder_norm: 'free',
@@ -60,10 +61,11 @@ const PRESET_VALUES: Readonly<Record<PresetName, (shape: PresetShape) => Values>
     threshold_from: 1000,
     resample_scale: 0.2,
   }),
-  openai: ({ batch = 131_072 }) => ({ batch, lr: 1e-4, eps: 6.25e-10, k: 32, decoder_norm: 'unit', remove_parallel: true, encoder_init: 'decoder', b_dec: 'geometric-median', dead_after: 10_000_000, auxk: 1 / 32, auxk_k: 256, auxk_relu: true, auxk_scale_by_dead: false, auxk_normalize: 'variance' }),
+  openai: ({ batch = 131_072 }) => ({ batch, lr: 1e-4, eps: 6.25e-10, warmup: 0, clip: null, k: 32, decoder_norm: 'unit', remove_parallel: true, encoder_init: 'decoder', b_dec: 'geometric-median', dead_after: 10_000_000, auxk: 1 / 32, auxk_k: 256, auxk_relu: true, auxk_scale_by_dead: false, auxk_normalize: 'variance' }),
   sparsify: ({ d_sae }) => ({ lr: byWidth(d_sae), warmup: 1000, k: 32, decoder_norm: 'unit', remove_parallel: true, encoder_init: 'decoder', b_dec: 'mean', dead_after: 10_000_000, auxk: 0, auxk_relu: true, auxk_scale_by_dead: true, auxk_normalize: 'variance' }),
-  'towards-monosemanticity': ({ batch = 8192 }) => ({ batch, mse: 'mean', lr: 1e-4, encoder_init: 'kaiming:1', decoder_init: 'kaiming', decoder_norm: 'unit', remove_parallel: true, b_dec: 'geometric-median', resample: 'anthropic', resample_at: [25_000, 50_000, 75_000, 100_000], resample_window: 12_500, resample_rows: 819_200, resample_scale: 0.2 }),
-  nanda: ({ batch = 4096 }) => ({ batch, lr: 1e-4, beta2: 0.99, l1: 3e-4, l1_reduction: 'sum', encoder_init: 'kaiming:1', decoder_init: 'kaiming', decoder_norm: 'unit', remove_parallel: true, b_dec: 'zero', resample: 'nanda', resample_at: [30_000, 60_000, 90_000, 120_000], resample_window: 1000, resample_below: 10 ** -5.5 }),
+  'towards-monosemanticity': ({ batch = 8192 }) => ({ batch, mse: 'mean', lr: 1e-4, warmup: 0, encoder_init: 'kaiming:1', decoder_init: 'kaiming', decoder_norm: 'unit', remove_parallel: true, b_dec: 'geometric-median', resample: 'anthropic', resample_at: [25_000, 50_000, 75_000, 100_000], resample_window: 12_500, resample_rows: 819_200, resample_scale: 0.2 }),
+  // torch takes the fan-in from the second dimension, which is d_sae for his W_enc [d, d_sae].
+  nanda: ({ batch = 4096, d, d_sae }) => ({ batch, lr: 1e-4, beta2: 0.99, warmup: 0, l1: 3e-4, l1_reduction: 'sum', encoder_init: `kaiming:${Math.sqrt(d / d_sae)}`, decoder_init: 'kaiming', decoder_norm: 'unit', remove_parallel: true, b_dec: 'zero', resample: 'nanda', resample_at: [30_000, 60_000, 90_000, 120_000], resample_window: 1000, resample_below: 10 ** -5.5 }),
 };
 
 /** A preset's values for a shape; empty for none. */

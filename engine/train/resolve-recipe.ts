@@ -102,7 +102,7 @@ export function isRanked(arch: RecipeArchitecture): boolean {
  * @throws UsageError naming the knob, what was expected and what was found
  */
 export function resolveRecipe(given: Readonly<Record<string, unknown>> | Partial<Recipe>, { d, where = 'the recipe' }: { readonly d: number; readonly where?: string }): Recipe {
-  const values = given as Readonly<Record<string, unknown>>;
+  const values: Readonly<Record<string, unknown>> = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   for (const [name, value] of Object.entries(values)) {
     const knob = Object.hasOwn(KNOBS, name) ? KNOBS[name as keyof Recipe] : undefined;
     if (knob === undefined) throw new UsageError(`${where}: there is no knob ${JSON.stringify(name)}`, { hint: `There are ${Object.keys(KNOBS).join(', ')}.` });
@@ -118,6 +118,8 @@ export function resolveRecipe(given: Readonly<Record<string, unknown>> | Partial
   const filled = { ...defaults(arch, batch, steps), k: null, l1: isRanked(arch) ? 0 : undefined, ...preset_, ...values, arch, preset, d_sae, batch, steps };
   if (filled.l1 === undefined) throw new UsageError(`${where}: l1 is missing, and ${arch} has a penalty`, { hint: 'Give its coefficient: larger ones give sparser codes.' });
   const recipe = filled as Recipe;
+  if ((preset === 'openai' || preset === 'sparsify') && !isRanked(arch)) throw new UsageError(`${where}: preset ${preset} selects by rank, and arch is ${arch}`, { hint: 'It goes with topk, batchtopk and matryoshka.' });
+  if ((preset === 'towards-monosemanticity' || preset === 'nanda') && isRanked(arch)) throw new UsageError(`${where}: preset ${preset} has an L1 penalty, and arch is ${arch}`, { hint: 'It goes with standard.' });
   checkTogether(recipe, d, where);
   return recipe;
 }
@@ -171,9 +173,15 @@ function checkTogether(recipe: Recipe, d: number, where: string): void {
   const { arch, k, d_sae, groups, group_weights, jumprelu_penalty, target_l0, p_start, p_end, resample, resample_at, warmup, decay, steps, encoder_init, decoder_init } = recipe;
   if (isRanked(arch)) {
     if (k === null) refuse(`k is missing, and ${arch} selects by it`, 'Give how many features a row may use, for example 32.');
+    else if (recipe.l1 > 0) refuse(`l1 is ${recipe.l1}, and ${arch} has no penalty: k sets its L0`, 'Leave l1 out.');
     else if (k > d_sae) refuse(`k is ${k}, more than d_sae, ${d_sae}`);
     else if ((arch === 'topk' || (arch === 'matryoshka' && recipe.selection === 'topk')) && !Number.isInteger(k)) refuse(`k is ${k}, expected a whole number for topk`, 'batchtopk takes an average.');
   }
+  if (!isRanked(arch) && k !== null) refuse(`k is ${k}, and ${arch} does not select by rank`, 'Leave k out, or take topk or batchtopk.');
+  if (!isRanked(arch) && recipe.rescale_acts_by_decoder_norm) refuse(`rescale_acts_by_decoder_norm goes with topk, batchtopk and matryoshka, not with ${arch}`);
+  if (recipe.k_anneal_from !== null && recipe.k_anneal_from > d_sae) refuse(`k_anneal_from is ${recipe.k_anneal_from}, more than d_sae, ${d_sae}`);
+  if (arch === 'gated' && recipe.auxk > 0) refuse('auxk goes with every arch but gated, whose features have two pre-activations', 'Resample dead features instead.');
+  if (arch === 'gated' && recipe.ghost_grads) refuse('ghost_grads goes with every arch but gated, whose features have two pre-activations', 'Resample dead features instead.');
   if (arch === 'matryoshka') {
     const widths = groupsOf(recipe);
     if (widths.some((width, g) => width <= (widths[g - 1] ?? 0)) || widths.at(-1) !== d_sae) refuse(`groups are ${widths.join(', ')}, expected ascending widths of which the last is d_sae, ${d_sae}`);
@@ -190,7 +198,13 @@ function checkTogether(recipe: Recipe, d: number, where: string): void {
   if (scale !== null && !(Number(scale[1]) > 0)) refuse(`encoder_init is ${JSON.stringify(encoder_init)}, expected a number above 0 after the colon`);
   if (decoder_init === 'orthogonal' && d_sae > 65_536) refuse(`decoder_init orthogonal is for at most 65,536 features, and d_sae is ${d_sae}`);
   if (!Number.isInteger(d) || d < 1) refuse(`d is ${d}, expected the width of the activations`);
-  checkpointSteps(recipe.checkpoints, steps);
+  const late = resample_at.find((step) => step > steps);
+  if (resample !== 'none' && late !== undefined && preset === null) refuse(`resample_at has step ${late}, and the run ends at ${steps}`);
+  try {
+    checkpointSteps(recipe.checkpoints, steps);
+  } catch (error) {
+    refuse((error as Error).message);
+  }
 }
 
 /** Prefix widths: those given, else an eighth, a quarter, a half and all. */
