@@ -199,7 +199,7 @@ function checkTogether(recipe: Recipe, d: number, where: string): void {
   if (decoder_init === 'orthogonal' && d_sae > 65_536) refuse(`decoder_init orthogonal is for at most 65,536 features, and d_sae is ${d_sae}`);
   if (!Number.isInteger(d) || d < 1) refuse(`d is ${d}, expected the width of the activations`);
   const late = resample_at.find((step) => step > steps);
-  if (resample !== 'none' && late !== undefined && preset === null) refuse(`resample_at has step ${late}, and the run ends at ${steps}`);
+  if (resample !== 'none' && late !== undefined && recipe.preset === null) refuse(`resample_at has step ${late}, and the run ends at ${steps}`);
   try {
     checkpointSteps(recipe.checkpoints, steps);
   } catch (error) {
