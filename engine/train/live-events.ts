@@ -39,9 +39,9 @@ export class EventBuffer {
   }
 
   #thin(): void {
-    const last = this.#events.findLastIndex(({ type }) => type === 'metrics');
     let odd = false;
-    this.#events = this.#events.filter((event, i) => event.type !== 'metrics' || i === last || (odd = !odd));
+    const kept = this.#events.reverse().filter(({ type }) => type !== 'metrics' || (odd = !odd));
+    this.#events = kept.reverse();
   }
 }
 

@@ -59,7 +59,7 @@ export class LiveHistory {
 
   /** The latest state at or before `step`; null where there is none. */
   before(step: number): KeptState | null {
-    return this.#states.findLast((state) => state.step <= step) ?? null;
+    return this.#states.filter((state) => state.step <= step).at(-1) ?? null;
   }
 
   #thin(): void {

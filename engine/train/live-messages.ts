@@ -44,8 +44,6 @@ export interface LiveStatus {
   readonly checkpoints: readonly number[];
   /** Bytes that they take. */
   readonly bytes: number;
-  /** Bytes that the backend's memory takes where it can be told; else null. */
-  readonly memory: number | null;
 }
 
 /** What a live run tells: the trainer's events, and what a person did to it. */
@@ -67,8 +65,10 @@ export interface LiveSetup {
   readonly budget: number;
   /** Rows over which checkpoints are evaluated; 0 for none. */
   readonly evaluateRows: number;
-  /** A branch: the state that it begins from (engine/state.ts), and what is changed. */
-  readonly saved: { readonly bytes: Uint8Array<ArrayBuffer>; readonly patch: RecipePatch } | null;
+  /** Of the order of held rows: a branch keeps it, whatever its recipe says. */
+  readonly dataSeed: number;
+  /** A branch: the state that it begins from (engine/state.ts); `recipe` is what it changes. */
+  readonly saved: Uint8Array<ArrayBuffer> | null;
 }
 
 /** A state to branch from, and the data that the branch trains on. */
@@ -76,6 +76,7 @@ export interface LiveSaved {
   readonly step: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly data: LiveData;
+  readonly dataSeed: number;
 }
 
 export type LiveRequest =
