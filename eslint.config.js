@@ -33,13 +33,13 @@ export default tseslint.config(
   },
   {
     files: ['engine/**/*.ts'],
-    ignores: ['engine/choose-backend.ts', 'engine/wasm/**'],
-    rules: closed('engine/ reaches kernels only through choose-backend.ts, and knows no room above it.', ...room('gpu'), ...room('assembly'), '**/build/wasm/*', ...room('plugins'), ...room('components'), ...room('cli')),
+    ignores: ['engine/choose-backend.ts', 'engine/choose-train-backend.ts', 'engine/wasm/**'],
+    rules: closed('engine/ reaches kernels only through choose-backend.ts and choose-train-backend.ts, and knows no room above it.', ...room('gpu'), ...room('assembly'), '**/build/wasm/*', ...room('plugins'), ...room('components'), ...room('cli')),
   },
-  { files: ['engine/choose-backend.ts', 'engine/wasm/**/*.ts'], rules: closed('engine/ knows no room above it.', ...room('plugins'), ...room('components'), ...room('cli')) },
+  { files: ['engine/choose-backend.ts', 'engine/choose-train-backend.ts', 'engine/wasm/**/*.ts'], rules: closed('engine/ knows no room above it.', ...room('plugins'), ...room('components'), ...room('cli')) },
   {
     files: ['gpu/**/*.ts'],
-    rules: closed('gpu/ may import only what engine/ has for every backend: backend, batch-topk, checks, codes, errors, sae, ties, weight-source.', ...room('assembly'), ...room('plugins'), ...room('components'), ...room('cli'), '**/engine/*', '!**/engine/backend.js', '!**/engine/batch-topk.js', '!**/engine/checks.js', '!**/engine/codes.js', '!**/engine/errors.js', '!**/engine/sae.js', '!**/engine/ties.js', '!**/engine/weight-source.js'),
+    rules: closed('gpu/ may import only what engine/ has for every backend: backend, batch-topk, checks, codes, errors, sae, ties, weight-source, and the contracts of train/.', ...room('assembly'), ...room('plugins'), ...room('components'), ...room('cli'), '**/engine/*', '!**/engine/backend.js', '!**/engine/batch-topk.js', '!**/engine/checks.js', '!**/engine/codes.js', '!**/engine/errors.js', '!**/engine/sae.js', '!**/engine/ties.js', '!**/engine/weight-source.js', '!**/engine/train', '**/engine/train/*', '!**/engine/train/objective.js', '!**/engine/train/session.js', '!**/engine/train/checks.js'),
   },
   { files: ['plugins/**/*.ts'], rules: closed('plugins/ may import engine/ only.', ...room('gpu'), ...room('assembly'), ...room('components'), ...room('cli')) },
   {

@@ -19,7 +19,7 @@ import { type WeightSource, weightsOf } from '../engine/weight-source.js';
 import type { Capabilities } from './capabilities.js';
 import type { ForcedChoice } from './decide/kernels.js';
 import { LoadedGpuSae } from './loaded.js';
-import { DeviceManager, type Generation, type ManagerOptions } from './manager.js';
+import { backendInfo, DeviceManager, type ManagerOptions } from './manager.js';
 import type { MemoryReport } from './memory.js';
 import type { TimingReport } from './timings.js';
 
@@ -70,7 +70,7 @@ class ManagedBackend implements WebGpuBackend {
   }
 
   get info(): BackendInfo {
-    return describe(this.#manager.current);
+    return backendInfo(this.#manager.current);
   }
 
   get capabilities(): Capabilities {
@@ -101,26 +101,4 @@ class ManagedBackend implements WebGpuBackend {
     this.#manager.dispose();
     return Promise.resolve();
   }
-}
-
-function describe({ adapter, device, memory, number }: Generation): BackendInfo {
-  const { f16, subgroups, timestamps, packedDot, limits } = device.capabilities;
-  const { budget } = memory.report();
-  return {
-    kind: 'webgpu',
-    description: adapter.name,
-    software: adapter.software,
-    details: {
-      vendor: adapter.vendor,
-      architecture: adapter.architecture,
-      device: adapter.device,
-      generation: number,
-      f16,
-      subgroups: subgroups === null ? false : subgroups.min === subgroups.max ? subgroups.min : `${subgroups.min} to ${subgroups.max}`,
-      timestamps,
-      packedDot,
-      ...limits,
-      ...(budget === null ? {} : { memoryBudget: budget }),
-    },
-  };
 }

@@ -7,6 +7,7 @@
  * A driver that restarts takes every device with it, and the adapter too: the next
  * generation asks for an adapter anew, which may be another one.
  */
+import type { BackendInfo } from '../engine/backend.js';
 import { BackendError, DeviceLostError } from '../engine/errors.js';
 import { type AdapterChoice, type AdapterDescription, describeAdapter, findAdapter, wgslFeatures } from './adapter.js';
 import { BufferPool } from './buffers.js';
@@ -145,4 +146,27 @@ function reason(device: Device): string {
   } catch (error) {
     return message(error);
   }
+}
+
+/** What a backend says of its device. */
+export function backendInfo({ adapter, device, memory, number }: Generation): BackendInfo {
+  const { f16, subgroups, timestamps, packedDot, limits } = device.capabilities;
+  const { budget } = memory.report();
+  return {
+    kind: 'webgpu',
+    description: adapter.name,
+    software: adapter.software,
+    details: {
+      vendor: adapter.vendor,
+      architecture: adapter.architecture,
+      device: adapter.device,
+      generation: number,
+      f16,
+      subgroups: subgroups === null ? false : subgroups.min === subgroups.max ? subgroups.min : `${subgroups.min} to ${subgroups.max}`,
+      timestamps,
+      packedDot,
+      ...limits,
+      ...(budget === null ? {} : { memoryBudget: budget }),
+    },
+  };
 }
