@@ -6,7 +6,7 @@
  * `auto` takes WebGPU where it is a real GPU. On a software adapter the WASM
  * kernels are faster, so it takes those, and says why.
  */
-import type { Backend } from './backend.js';
+import type { Backend, BackendInfo } from './backend.js';
 import { BackendError } from './errors.js';
 
 export type BackendChoice = 'auto' | 'webgpu' | 'wasm';
@@ -27,26 +27,35 @@ export interface ChooseOptions {
  * @throws BackendError when the backend that was asked for cannot be had, or under `auto`
  *   when none can; its hint says what to do in this runtime
  */
-export async function chooseBackend(options: ChooseOptions): Promise<Backend> {
-  const { backend, notice = () => undefined } = options;
-  if (backend === 'wasm') return openWasm(options, notice);
+export function chooseBackend(options: ChooseOptions): Promise<Backend> {
+  const { notice = () => undefined } = options;
+  return openChosen(options.backend, notice, (softwareAllowed) => openWebGpu(softwareAllowed, options, notice), () => openWasm(options, notice));
+}
+
+/**
+ * The rule of the choice, for anything that has two backends (see choose-train-backend.ts).
+ * @param webgpu, wasm open one each, and are called only where it is wanted
+ * @throws BackendError as chooseBackend
+ */
+export async function openChosen<T extends { readonly info: BackendInfo }>(backend: BackendChoice, notice: (message: string) => void, webgpu: (softwareAllowed: boolean) => Promise<T>, wasm: () => Promise<T>): Promise<T> {
+  if (backend === 'wasm') return wasm();
   if (backend === 'webgpu') {
-    const gpu = await openWebGpu(true, options, notice);
+    const gpu = await webgpu(true);
     if (gpu.info.software) notice(`WebGPU runs on the CPU here (${gpu.info.description}); --backend wasm is faster`);
     return gpu;
   }
   let reason: BackendError;
   try {
     await requireDevice();
-    return await openWebGpu(false, options, notice);
+    return await webgpu(false);
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
     reason = error;
   }
   try {
-    const wasm = await openWasm(options, notice);
-    notice(`running on ${wasm.info.description}. ${reason.message}`);
-    return wasm;
+    const cpu = await wasm();
+    notice(`running on ${cpu.info.description}. ${reason.message}`);
+    return cpu;
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
     throw new BackendError(`There is no backend to run on. ${reason.message}. ${error.message}`, { hint: [reason.hint, error.hint].filter(Boolean).join(' '), cause: error });

@@ -98,7 +98,7 @@ export interface AuxK {
  * Ghost gradients (SAELens v5, after Jermyn and Templeton 2024), over dead features only:
  *   a = exp(z), g = sum a_i d_i, e = x - xhat (detached), c = ||e|| / (2 ||g|| + 1e-6) per row (detached), ghat = c g
  *   L_ghost = mean over rows and dims of  m (ghat - e)^2,   m = (r^2 / ((ghat - e)^2 + 1e-6)) elementwise, detached, r = xhat - x
- * All rows share one term; 0 where no feature is dead. z is clipped at 30 before exp, so that it stays finite.
+ * All rows share one term; 0 where no feature is dead. z is clipped at 30 before exp, so that it stays finite; beyond, it has no gradient.
  */
 export interface Objective {
   readonly d: number;
