@@ -23,6 +23,8 @@ const MODULES = {
   'relaxed.wasm': 'the same with relaxed SIMD, loaded where it is asked for',
   'shared.wasm': 'the same for threads that share a memory, loaded where there are such threads',
   'shared-relaxed.wasm': 'both',
+  'train.wasm': 'training on WASM, loaded with it',
+  'train-relaxed.wasm': 'the same with relaxed SIMD',
 };
 const gzipped = (data) => gzipSync(data, { level: 9 }).length;
 
@@ -73,8 +75,14 @@ export async function measureSizes() {
   add('engine with registry', 15, closure(engine, entries(engine)), "`import { analyze, registry } from 'saekit'` through a bundler, before a run: formats, kernels, analyses, the pack's writer and the ONNX runtime are loaded by it");
   const wgsl = (folder) => readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? wgsl(join(folder, entry.name)) : entry.name.endsWith('.wgsl') ? [join(folder, entry.name)] : []));
   const shaders = wgsl(join(ROOT, 'gpu')).sort();
-  if (shaders.length === 0) throw new Error(`no .wgsl files under gpu`);
-  add('all WGSL', 8, gzipped(shaders.map((file) => minifyWgsl(readFileSync(file, 'utf8'))).join('\n')), `${shaders.length} files, minified`);
+  const training = shaders.filter((file) => file.startsWith(join(ROOT, 'gpu', 'train')));
+  for (const [name, files, what] of [
+    ['all WGSL', shaders.filter((file) => !training.includes(file)), 'minified; of the analysis'],
+    ['training WGSL', training, 'minified; loaded with training'],
+  ]) {
+    if (files.length === 0) throw new Error(`no .wgsl files for ${name} under gpu`);
+    add(name, 8, gzipped(files.map((file) => minifyWgsl(readFileSync(file, 'utf8'))).join('\n')), `${files.length} files, ${what}`);
+  }
   for (const file of readdirSync(join(ROOT, 'build', 'wasm')).filter((name) => name.endsWith('.wasm') && !name.includes('.tmp.')).sort()) {
     add(file, 8, gzipped(readFileSync(join(ROOT, 'build', 'wasm', file))), MODULES[file]);
   }

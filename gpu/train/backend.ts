@@ -11,10 +11,14 @@ import type { BackendInfo } from '../../engine/backend.js';
 import { checkObjective, checkOptimizer, checkTrainState } from '../../engine/train/checks.js';
 import type { Objective, Optimizer } from '../../engine/train/objective.js';
 import type { TrainBackend, TrainState } from '../../engine/train/session.js';
+import type { ForcedChoice } from '../decide/kernels.js';
 import { backendInfo, DeviceManager, type ManagerOptions } from '../manager.js';
 import { GpuTrainSession } from './session.js';
 
-export type WebGpuTrainOptions = ManagerOptions;
+export interface WebGpuTrainOptions extends ManagerOptions {
+  /** For tests: the product that is to be chosen, where it is right and fits the device. */
+  readonly kernels?: ForcedChoice | undefined;
+}
 
 /**
  * Opens a device.
@@ -22,14 +26,16 @@ export type WebGpuTrainOptions = ManagerOptions;
  *   a software one and those are not allowed; the hint says what to do
  */
 export async function createWebGpuTrainBackend(options: WebGpuTrainOptions = {}): Promise<TrainBackend> {
-  return new WebGpuTrainBackend(await DeviceManager.open(options));
+  return new WebGpuTrainBackend(await DeviceManager.open(options), options.kernels);
 }
 
 class WebGpuTrainBackend implements TrainBackend {
   readonly #manager: DeviceManager;
+  readonly #kernels: ForcedChoice | undefined;
 
-  constructor(manager: DeviceManager) {
+  constructor(manager: DeviceManager, kernels: ForcedChoice | undefined) {
     this.#manager = manager;
+    this.#kernels = kernels;
   }
 
   get info(): BackendInfo {
@@ -40,7 +46,7 @@ class WebGpuTrainBackend implements TrainBackend {
     checkObjective(objective);
     checkOptimizer(objective, optimizer);
     checkTrainState(objective, state, true);
-    return GpuTrainSession.start(await this.#manager.alive(), objective, optimizer, state);
+    return GpuTrainSession.start(await this.#manager.alive(), objective, optimizer, state, this.#kernels);
   }
 
   dispose(): Promise<void> {

@@ -11,7 +11,7 @@
  */
 import type { Objective } from '../../engine/train/objective.js';
 import type { StepControls } from '../../engine/train/session.js';
-import { chooseKernels } from '../decide/kernels.js';
+import { chooseKernels, type Core, type ForcedChoice } from '../decide/kernels.js';
 import type { Generation } from '../manager.js';
 import type { DeviceState } from './parameters.js';
 import { commonParams, FLAG, indexDigits, MODE, type Params, paramsWords, PENALTY, SLOT, TOTAL, type TrainPlan } from './plan.js';
@@ -23,7 +23,9 @@ import { slotOf, sumAll, sumRows } from './sums.js';
 const BARE = 4;
 
 /** The pipelines of the product, by core. */
-export type Products = Readonly<Record<'registers' | 'tiled' | 'row', GPUComputePipeline>>;
+export interface Products extends Readonly<Record<Core, GPUComputePipeline>> {
+  readonly forced: ForcedChoice;
+}
 
 export interface Call {
   readonly objective: Objective;
@@ -184,7 +186,7 @@ export class Passes {
     this.#run('transpose', this.#common, [state.get('parameters', 'W_enc'), this.#buffer('transposed')], (width / 4) * quads);
     const centre = { ...this.#common, count: tiles(rows), stride: plan.d, sign: objective.applyBDecToInput ? 1 : 0 };
     this.#run('centre', centre, [this.#buffer('raw'), state.get('parameters', 'b_dec'), this.#buffer('x'), this.#buffer('xbar')], tiles(rows) * quads);
-    const { core } = chooseKernels({ rows, d_sae: n, n, keep: null }, generation.device.limits, generation.adapter);
+    const { core } = chooseKernels({ rows, d_sae: n, n, keep: null }, generation.device.limits, generation.adapter, products.forced);
     const grid = { registers: [width / 128, Math.ceil(rows / 32)], tiled: [Math.ceil(rows / 64), width / 128], row: [Math.ceil(width / 128), 1] } as const;
     const words = [rows, n, width, 0, 0, quads, 0, width, 0, selection.kind === 'gated' ? BARE : 0, 0];
     this.#recording.dispatch(products[core], words, [this.#buffer('xbar'), this.#buffer('transposed'), this.#buffer('table'), this.#buffer('z')], grid[core]);

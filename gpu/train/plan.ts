@@ -24,8 +24,12 @@ export const MOST_PARAMETERS = 7;
 const CHUNK_BYTES = 2 ** 28;
 /** Batches on one device: rows and their z are one binding each. */
 const MOST_ROWS = 65_472;
-/** llvmpipe ends a thread's loops after 65,535 turns (docs/decisions/0012), and a row's activations are added by one thread. */
-const MOST_SOFTWARE_FEATURES = 60_000;
+/** llvmpipe ends a thread's loops after 65,535 turns, all together (docs/decisions/0012). */
+const MOST_TURNS = 60_000;
+/** Rows of a chunk that one thread goes through. */
+const MOST_CHUNK = 4096;
+/** Threads that share a feature's entries, each of which is a loop over d (kernels/entries.wgsl). */
+const ENTRY_THREADS = 32;
 
 export interface TrainPlan {
   readonly d: number;
@@ -54,11 +58,12 @@ export function planTraining({ d, d_sae: n, groups }: Objective, limits: DeviceL
     const name = limits.maxStorageBufferBindingSize <= limits.maxBufferSize ? 'maxStorageBufferBindingSize' : 'maxBufferSize';
     throw new UsageError(`WebGPU training holds W_enc and W_dec in one binding each: d ${d} x d_sae ${n} takes ${weights} bytes, and ${name} is ${binding}`, { hint: 'Use --backend wasm, or a smaller dictionary.' });
   }
-  if (software && n > MOST_SOFTWARE_FEATURES) throw new UsageError(`d_sae is ${n}: software WebGPU trains at most ${MOST_SOFTWARE_FEATURES} features`, { hint: 'Use --backend wasm.' });
+  // A row's activations are added by one thread.
+  if (software && n > MOST_TURNS) throw new UsageError(`d_sae is ${n}: software WebGPU trains at most ${MOST_TURNS} features`, { hint: 'Use --backend wasm.' });
   const rowBytes = Math.max(width * 4, groups.length * quads * 16, 1024);
   // Products are written in tiles of 64 rows.
   const maxRows = Math.min(MOST_ROWS, Math.floor(binding / rowBytes / 64) * 64);
-  const chunk = Math.min(maxRows, Math.floor(Math.min(binding, CHUNK_BYTES) / (width * 16)));
+  const chunk = Math.min(maxRows, MOST_CHUNK, ENTRY_THREADS * Math.max(1, Math.floor(MOST_TURNS / quads)), Math.floor(Math.min(binding, CHUNK_BYTES) / (width * 16)));
   if (maxRows < 1 || chunk < 1) throw new UsageError(`WebGPU training needs ${64 * rowBytes} bytes for pre-activations at d_sae ${n}, and a binding has ${binding}`, { hint: 'Use --backend wasm.' });
   return { d, n, quads, width, parts: Math.min(8, quads), maxRows, chunk };
 }

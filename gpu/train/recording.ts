@@ -81,5 +81,5 @@ export class Recording {
 
 /** Uniforms that a step over so many chunks may need: some for each chunk of each of four passes, and some for all. */
 export function uniformBytes(chunks: number): number {
-  return (128 + 8 * chunks) * UNIFORM_BYTES;
+  return (256 + 16 * chunks) * UNIFORM_BYTES;
 }

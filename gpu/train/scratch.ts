@@ -52,6 +52,13 @@ export type ScratchName = keyof typeof SIZES | 'uniforms';
 /** These have a chunk's rows, not the batch's. */
 const OF_CHUNK: readonly string[] = ['list', 'counts', 'lists'];
 
+/** Bytes of everything that is bound whole, for a batch of so many rows. Pure. */
+export function scratchBytes(plan: TrainPlan, rows: number, groups: number): [keyof typeof SIZES, number][] {
+  const chunk = Math.min(rows, plan.chunk);
+  const sizes = Object.entries(SIZES) as [keyof typeof SIZES, (plan: TrainPlan, rows: number, groups: number) => number][];
+  return sizes.map(([name, size]) => [name, size(plan, OF_CHUNK.includes(name) ? chunk : rows, groups)]);
+}
+
 export class Scratch {
   readonly #memory: Memory;
   readonly #plan: TrainPlan;
@@ -76,9 +83,7 @@ export class Scratch {
     const chunk = Math.min(rows, this.#plan.chunk);
     const usage = Usage.STORAGE | Usage.COPY_SRC | Usage.COPY_DST;
     try {
-      for (const [name, size] of Object.entries(SIZES) as [keyof typeof SIZES, (plan: TrainPlan, rows: number, groups: number) => number][]) {
-        this.#buffers.set(name, this.#memory.create('scratch', size(this.#plan, OF_CHUNK.includes(name) ? chunk : rows, this.#groups), usage, name));
-      }
+      for (const [name, bytes] of scratchBytes(this.#plan, rows, this.#groups)) this.#buffers.set(name, this.#memory.create('scratch', bytes, usage, name));
       this.#buffers.set('uniforms', this.#memory.create('scratch', uniformBytes(Math.ceil(rows / chunk)), Usage.UNIFORM | Usage.COPY_DST, 'uniforms'));
     } catch (error) {
       this.dispose();

@@ -10,6 +10,8 @@ import type { Objective, Optimizer, ParameterName } from '../../engine/train/obj
 import type { ForwardResult, Parameters, StepControls, StepResult, TrainSession, TrainState } from '../../engine/train/session.js';
 import { Loan, write } from '../buffers.js';
 import { backendInfo, type Generation } from '../manager.js';
+import { NoRoomError } from '../memory.js';
+import type { ForcedChoice } from '../decide/kernels.js';
 import { forwardResult, type Left, stepResult } from './figures.js';
 import { trainPipelines, type TrainPipelines } from './kernels.js';
 import { auxiliaryFactor, type Call, factorsOf, Passes, type Products } from './passes.js';
@@ -37,15 +39,15 @@ export class GpuTrainSession implements TrainSession {
   readonly #scratch: Scratch;
   #disposed = false;
 
-  static async start(generation: Generation, objective: Objective, optimizer: Optimizer, state: TrainState): Promise<GpuTrainSession> {
+  static async start(generation: Generation, objective: Objective, optimizer: Optimizer, state: TrainState, kernels: ForcedChoice = {}): Promise<GpuTrainSession> {
     const { device, adapter, pipelines } = generation;
     const plan = planTraining(objective, device.limits, adapter.software);
     const storage = 'f32';
     const [own, registers, tiled, row] = await Promise.all([
       trainPipelines(device),
       pipelines.get('encode', { storage }),
-      // Software adapters take seconds for a kernel that they are never given.
-      adapter.software ? null : pipelines.get('tile', { storage }),
+      // Software adapters take seconds for a kernel that they are given by tests alone.
+      adapter.software && kernels.core !== 'tiled' ? null : pipelines.get('tile', { storage }),
       pipelines.get('row', { storage }),
     ]);
     const parameters = new DeviceState(generation, objective, plan);
@@ -56,7 +58,7 @@ export class GpuTrainSession implements TrainSession {
       parameters.dispose();
       throw error;
     }
-    return new GpuTrainSession(generation, objective, optimizer, plan, own, { registers, tiled: tiled ?? registers, row }, parameters);
+    return new GpuTrainSession(generation, objective, optimizer, plan, own, { registers, tiled: tiled ?? registers, row, forced: kernels }, parameters);
   }
 
   private constructor(generation: Generation, objective: Objective, optimizer: Optimizer, plan: TrainPlan, pipelines: TrainPipelines, products: Products, state: DeviceState) {
@@ -219,6 +221,8 @@ export class GpuTrainSession implements TrainSession {
       this.#generation.device.check();
       return await work();
     } catch (error) {
+      // What was allocated is worth nothing; fewer rows may fit.
+      if (error instanceof NoRoomError) this.#scratch.dispose();
       if (!(error instanceof BackendError) || !(error instanceof DeviceLostError || (await this.#generation.device.isLost()))) throw error;
       throw new DeviceLostError(`${error.message}; the parameters that were trained on it are gone`, { retryable: false, hint: 'Resume from the last checkpoint (saekit train --resume).', cause: error });
     }
