@@ -7,14 +7,14 @@
  *                         of live encoder rows, its bias 0; the optimiser's moments of these are reset
  *   dictionary-learning   saprmarks/dictionary_learning, StandardTrainer: probability ~ loss, without
  *                         replacement; the encoder row is x itself times that norm and scale, not normalised
- *   nanda                 1L-Sparse-Autoencoder: features rarer than `resample_below` get Kaiming rows,
- *                         a decoder row of length 1 and bias 0; the moments stay as they are
+ *   nanda                 1L-Sparse-Autoencoder (re_init): features rarer than `resample_below` start again
+ *                         as the recipe's features do, from other draws, with bias 0; the moments stay as they are
  *
  * x is a row in the scale that is trained in. Where all features are dead the mean norm of live ones
  * is taken as 1.
  */
-import { uniform } from '../random.js';
-import { kaiming, streamSeed } from './init.js';
+import { hash32, uniform } from '../random.js';
+import { initialRows, streamSeed } from './init.js';
 import type { Recipe } from './recipe.js';
 import type { Parameters, TrainState } from './session.js';
 
@@ -27,18 +27,21 @@ export interface RowSampler {
 }
 
 /** The features that are due, ascending, and those of them that are left alone. */
-export function dueFeatures(recipe: Recipe, counts: ArrayLike<number>, rows: number, step: number): { features: number[]; spared: number[] } {
+export function dueFeatures(recipe: Recipe, counts: ArrayLike<number>, rows: number): { features: number[]; spared: number[] } {
   const { resample, resample_below, resample_spare, seed } = recipe;
   const due = Array.from({ length: counts.length }, (_, i) => i).filter((i) => (resample === 'nanda' ? counts[i]! < resample_below * rows : counts[i] === 0));
   // A feature that was spared once stays so: the draw has its name, not the step's.
-  void step;
   const spare = streamSeed(seed, 'spare');
-  const spared = due.filter((i) => uniform(spare, i) < resample_spare);
-  return { features: due.filter((i) => !spared.includes(i)), spared };
+  const isSpared = (i: number): boolean => uniform(spare, i) < resample_spare;
+  return { features: due.filter((i) => !isSpared(i)), spared: due.filter(isSpared) };
 }
 
-/** The state with the features replaced. @param sampler for all rules but nanda's */
-export async function resampled(recipe: Recipe, state: TrainState, features: readonly number[], counts: ArrayLike<number>, d: number, step: number, sampler: RowSampler | null): Promise<TrainState> {
+/**
+ * The state with features replaced, and which were: fewer where too few rows could be drawn, or a row of zeros was.
+ * @param counts [d_sae] firings in the window
+ * @param sampler for all rules but nanda's
+ */
+export async function resampled(recipe: Recipe, state: TrainState, features: readonly number[], counts: ArrayLike<number>, d: number, step: number, sampler: RowSampler | null): Promise<{ readonly state: TrainState; readonly replaced: readonly number[] }> {
   const copy = (parameters: Parameters): Record<string, Float32Array> => Object.fromEntries(Object.entries(parameters).map(([name, values]) => [name, values.slice()]));
   const next = { parameters: copy(state.parameters), m: copy(state.m), v: copy(state.v) };
   const seed = streamSeed(recipe.seed, 'resample');
@@ -52,29 +55,29 @@ export async function resampled(recipe: Recipe, state: TrainState, features: rea
   };
   if (recipe.resample === 'nanda' || sampler === null) {
     for (const i of features) {
-      const at = (step * recipe.d_sae + i) * 2 * d;
-      const decoder = Float64Array.from({ length: d }, (_, c) => kaiming(seed, at + d + c, d));
-      const length = Math.hypot(...decoder);
-      set(i, (c) => kaiming(seed, at + c, d), (c) => decoder[c]! / length);
+      const { encoder, decoder } = initialRows(recipe, d, i, 1, hash32(seed, step));
+      set(i, (c) => encoder[c]!, (c) => decoder[c]!);
     }
-    return next;
+    return { state: next, replaced: features };
   }
   const norm = meanLiveNorm(state.parameters.W_enc!, features, counts, d) * recipe.resample_scale;
   const squared = recipe.resample === 'anthropic';
   const rows = drawRows(sampler.losses, features.length, squared ? 2 : 1, squared, (at) => uniform(seed, step, at));
+  const replaced: number[] = [];
   for (const [at, i] of features.entries()) {
     const drawn = rows[at];
     if (drawn === undefined) continue;
     const x = await sampler.row(drawn);
     const length = Math.hypot(...x);
     if (length === 0) continue;
+    replaced.push(i);
     set(i, (c) => x[c]! * norm * (squared ? 1 / length : 1), (c) => x[c]! / length);
     for (const moments of [next.m, next.v]) {
       for (const name of ['W_enc', 'W_dec']) moments[name]!.fill(0, i * d, (i + 1) * d);
       for (const name of ['b_enc', 'threshold', 'r_mag', 'b_gate']) if (moments[name] !== undefined) moments[name]![i] = 0;
     }
   }
-  return next;
+  return { state: next, replaced };
 }
 
 /** Mean ||w_i|| over features that fired and are not to be replaced. */

@@ -198,6 +198,7 @@ function checkTogether(recipe: Recipe, d: number, where: string): void {
   if (scale !== null && !(Number(scale[1]) > 0)) refuse(`encoder_init is ${JSON.stringify(encoder_init)}, expected a number above 0 after the colon`);
   if (decoder_init === 'orthogonal' && d_sae > 65_536) refuse(`decoder_init orthogonal is for at most 65,536 features, and d_sae is ${d_sae}`);
   if (!Number.isInteger(d) || d < 1) refuse(`d is ${d}, expected the width of the activations`);
+  if (resample_at.some((step, at) => step <= (resample_at[at - 1] ?? 0))) refuse(`resample_at is ${resample_at.join(', ')}, expected ascending steps`);
   const late = resample_at.find((step) => step > steps);
   if (resample !== 'none' && late !== undefined && recipe.preset === null) refuse(`resample_at has step ${late}, and the run ends at ${steps}`);
   try {

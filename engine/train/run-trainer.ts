@@ -23,7 +23,12 @@ type Ended = TrainEvent & { readonly type: 'end' | 'diverged' };
  */
 export async function runTrainer(trainer: Trainer, { until = trainer.recipe.steps, evaluate, signal, onEvent }: RunTrainerOptions): Promise<Ended> {
   const due = new Set(checkpointSteps(trainer.recipe.checkpoints, trainer.recipe.steps));
-  const checkpoint = async (): Promise<void> => onEvent({ type: 'checkpoint', step: trainer.step, evaluation: evaluate === undefined ? null : await evaluate(trainer, signal) });
+  const checkpoint = async (): Promise<void> => {
+    const evaluation = evaluate === undefined ? null : await evaluate(trainer, signal);
+    // Before it is told of: a state that is saved with it knows.
+    trainer.checkpointed = trainer.step;
+    await onEvent({ type: 'checkpoint', step: trainer.step, evaluation });
+  };
   const end = async (reason: 'steps' | 'early-stop' | 'stopped'): Promise<Ended> => {
     const event = { type: 'end', step: trainer.step, reason } as const;
     await onEvent(event);
@@ -33,7 +38,8 @@ export async function runTrainer(trainer: Trainer, { until = trainer.recipe.step
   // Where the loop is short of 50 ms, others still get their turn: a page has frames to draw.
   const pace = new Pace(undefined);
   try {
-    if (trainer.step === 0 && due.has(0)) await checkpoint();
+    // The first one, or one that was due when the run was stopped.
+    if (due.has(trainer.step) && trainer.checkpointed !== trainer.step) await checkpoint();
     while (trainer.step < until) {
       if (signal?.aborted === true) return await end('stopped');
       if (pace.isDue) await pace.pause();
@@ -52,5 +58,5 @@ export async function runTrainer(trainer: Trainer, { until = trainer.recipe.step
     if (signal?.aborted === true && isAbort(error)) return end('stopped');
     throw error;
   }
-  return end('steps');
+  return end(trainer.done ? 'steps' : 'stopped');
 }

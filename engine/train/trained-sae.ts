@@ -16,8 +16,10 @@ export interface TrainedOptions {
   readonly d: number;
   /** Activation scale; 1 for none. */
   readonly scale: number;
-  /** The running threshold, where there is one. */
+  /** batchtopk: what makes a jumprelu of it; of f ||d_i|| where ranking is by decoder norm. */
   readonly threshold: number | null;
+  /** topk: k as it is now; default the recipe's. */
+  readonly k?: number | undefined;
   readonly source: string;
   readonly model_name?: string | null | undefined;
   readonly hook_name?: string | null | undefined;
@@ -37,40 +39,51 @@ function architectureOf({ arch, selection }: Recipe): Architecture {
   return arch === 'batchtopk' ? 'jumprelu' : arch;
 }
 
-/** @param parameters by feature, as a session holds them; copied */
-export function trainedSae(recipe: Recipe, parameters: Parameters, options: TrainedOptions): Sae {
-  const { d, scale, threshold } = options;
-  const { d_sae, k } = recipe;
+/** The same SAE with decoder rows of length 1: f_i becomes f_i ||d_i||. Copies. @param parameters of relu-like selections */
+export function foldDecoderNorms(parameters: Parameters, n: number, d: number): Parameters {
+  const norms = decoderNorms(parameters.W_dec!, n, d);
+  return {
+    ...parameters,
+    W_enc: parameters.W_enc!.map((value, at) => value * norms[Math.floor(at / d)]!),
+    b_enc: parameters.b_enc!.map((value, i) => value * norms[i]!),
+    W_dec: parameters.W_dec!.map((value, at) => value / norms[Math.floor(at / d)]!),
+  };
+}
+
+/**
+ * @param trained by feature, as a session holds them; copied
+ * @throws RangeError for a batchtopk without a threshold
+ */
+export function trainedSae(recipe: Recipe, trained: Parameters, options: TrainedOptions): Sae {
+  const { d, scale, threshold, k = recipe.k } = options;
+  const { d_sae } = recipe;
   const architecture = architectureOf(recipe);
-  const W_dec = parameters.W_dec!.map((value) => value / scale);
   const rescaled = recipe.rescale_acts_by_decoder_norm && (architecture === 'topk' || architecture === 'jumprelu') && recipe.arch !== 'jumprelu';
-  let W_enc = transposed(parameters.W_enc!, d_sae, d, scale);
-  let b_enc = parameters.b_enc!.slice();
-  if (architecture === 'jumprelu' && rescaled) {
-    // The threshold is in units of f. What was ranked by is z ||d_i||: the norm goes into the encoder, and out of the decoder.
-    const norms = decoderNorms(parameters.W_dec!, d_sae, d);
-    W_enc = W_enc.map((value, at) => value * norms[at % d_sae]!);
-    b_enc = b_enc.map((value, i) => value * norms[i]!);
-    for (let at = 0; at < W_dec.length; at++) W_dec[at] = W_dec[at]! / norms[Math.floor(at / d)]!;
-  }
   const batch = architecture === 'jumprelu' && recipe.arch !== 'jumprelu';
+  if (batch && threshold === null) throw new RangeError('trainedSae: batchtopk needs a threshold');
+  const parameters = batch && rescaled ? foldDecoderNorms(trained, d_sae, d) : trained;
+  const conventions = [
+    ...(scale === 1 ? [] : [`activations were multiplied by ${scale} in training; the weights are folded, so that raw activations go in`]),
+    ...(batch ? [`trained with batchtopk, on average ${k} features a row; a feature is active above the threshold ${threshold}`] : []),
+    ...(batch && rescaled ? ['features were ranked by z ||d_i||; decoder lengths are folded into the encoder'] : []),
+  ];
   return {
     architecture,
     d_in: d,
     d_sae,
     d_out: d,
-    W_enc,
-    b_enc,
-    W_dec,
+    W_enc: transposed(parameters.W_enc!, d_sae, d, scale),
+    b_enc: parameters.b_enc!.slice(),
+    W_dec: parameters.W_dec!.map((value) => value / scale),
     b_dec: parameters.b_dec!.map((value) => value / scale),
-    threshold: architecture !== 'jumprelu' ? null : batch ? new Float32Array(d_sae).fill(threshold ?? 0) : parameters.threshold!.slice(),
+    threshold: architecture !== 'jumprelu' ? null : batch ? new Float32Array(d_sae).fill(threshold!) : parameters.threshold!.slice(),
     k: architecture === 'topk' ? k : null,
     gate: architecture === 'gated' ? { r_mag: parameters.r_mag!.slice(), b_gate: parameters.b_gate!.slice() } : null,
     applyBDecToInput: recipe.apply_b_dec_to_input,
     normalizeActivations: 'none',
     rescaleActsByDecoderNorm: architecture === 'topk' && rescaled,
     metadata: { name: options.name, model_name: options.model_name ?? null, hook_name: options.hook_name ?? null, source: options.source, format: 'saekit', sha256: null },
-    conventions: scale === 1 ? [] : [`activations were multiplied by ${scale} in training; the weights are folded, so that raw activations go in`],
+    conventions,
   };
 }
 

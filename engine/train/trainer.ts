@@ -3,13 +3,14 @@
  * in `save()`, so a run that is restored goes on bit for bit, and one that is restored with other
  * knobs is a branch.
  */
-import { FormatError, UsageError } from '../errors.js';
+import { FormatError, isAbort, UsageError } from '../errors.js';
 import type { StateValue } from '../run/accumulator.js';
 import type { Sae } from '../sae.js';
 import type { TrainData } from './data.js';
-import { activationScale, geometricMedian, statisticsOf } from './data-statistics.js';
+import { activationScale, dataStatistics } from './data-statistics.js';
 import type { FeatureSnapshot, StepMetrics, TrainEvent } from './events.js';
 import { initialState } from './init.js';
+import { measureThreshold } from './measure-threshold.js';
 import type { ParameterName } from './objective.js';
 import type { Recipe } from './recipe.js';
 import { dueFeatures, resampled, type RowSampler } from './resample.js';
@@ -58,6 +59,10 @@ export class Trainer {
   readonly #stall = new Stall();
   #annealing: Annealing = { changes: 0, alpha: 1, now: [], next: [] };
   #resampledAt: number | null = null;
+  /** A resampling is due: an abort may come while its rows are read, and then the next call does it. */
+  #resampling = false;
+  /** The last step whose checkpoint was told of; -1 for none. `runTrainer` sets it. */
+  checkpointed = -1;
   #stalled = false;
   #diverged: string | null = null;
 
@@ -78,11 +83,12 @@ export class Trainer {
     const { recipe, data, backend, signal } = options;
     const { d } = data;
     const normalised = recipe.normalize === 'expected_average_only_in';
-    const statistics = normalised || recipe.b_dec === 'mean' ? await statisticsOf(data, signal) : null;
+    const median = recipe.b_dec === 'geometric-median';
+    const statistics = normalised || recipe.b_dec !== 'zero' ? await dataStatistics(data, { median, signal }) : null;
     const scale = normalised && statistics !== null ? activationScale(statistics, d) : 1;
-    const centre = recipe.b_dec === 'mean' ? statistics!.mean : recipe.b_dec === 'geometric-median' ? await geometricMedian(data, signal) : new Float64Array(d);
+    const centre = (median ? statistics?.geometricMedian : recipe.b_dec === 'mean' ? statistics?.mean : null) ?? new Float64Array(d);
     const objective = objectiveOf(recipe, d);
-    const session = await backend.start(objective, optimizerOf(recipe), initialState(recipe, objective, Float32Array.from(centre, (value) => value * scale)));
+    const session = await backend.start(objective, optimizerOf(recipe), await initialState(recipe, objective, Float32Array.from(centre, (value) => value * scale), signal));
     return new Trainer(options, session, scale);
   }
 
@@ -149,6 +155,8 @@ export class Trainer {
     if (this.done) throw new UsageError(`the run has ended: ${this.#step} steps are done`);
     const recipe = this.#recipe;
     const { d } = this.data;
+    const events: TrainEvent[] = [];
+    if (this.#resampling) events.push(await this.#resample(signal));
     const x = await this.#rows(this.#step, signal);
     signal?.throwIfAborted();
     const number = this.#step + 1;
@@ -163,17 +171,24 @@ export class Trainer {
       dead: this.#usesDead ? this.#since.dead(recipe.dead_after) : null,
     };
     const result = await this.#session.step(x, recipe.batch, controls);
-    const events: TrainEvent[] = [];
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) {
       this.#diverged = `at step ${number} the ${Number.isFinite(result.loss) ? "gradient's norm" : 'loss'} is ${Number.isFinite(result.loss) ? result.gradientNorm : result.loss}`;
-      return [{ type: 'diverged', step: number, message: this.#diverged }];
+      return [...events, { type: 'diverged', step: number, message: this.#diverged }];
     }
     this.#step = number;
     this.#tokens += recipe.batch;
     this.#count(result, events);
     this.#anneal(result);
     if (number === 1 || number % recipe.log_every === 0 || number === recipe.steps) events.push({ type: 'metrics', metrics: this.#metrics(result, controls, x) });
-    if (recipe.resample !== 'none' && recipe.resample_at.includes(number)) events.push(await this.#resample(signal));
+    if (recipe.resample !== 'none' && recipe.resample_at.includes(number)) {
+      this.#resampling = true;
+      try {
+        events.push(await this.#resample(signal));
+      } catch (error) {
+        // The step itself is done: its events are not lost, and the next call resamples.
+        if (!isAbort(error)) throw error;
+      }
+    }
     return events;
   }
 
@@ -193,8 +208,11 @@ export class Trainer {
       threshold: this.#threshold.value,
       stall: this.#stall.save(),
       stalled: this.#stalled,
-      annealing: { ...this.#annealing },
+      // Copies: a state that is kept in memory stays what it was.
+      annealing: { ...this.#annealing, now: [...this.#annealing.now], next: [...this.#annealing.next] },
       resampledAt: this.#resampledAt,
+      resampling: this.#resampling,
+      checkpointed: this.checkpointed,
     };
     return saved as unknown as StateValue;
   }
@@ -216,7 +234,11 @@ export class Trainer {
   /** The SAE as it is now: raw activations go in. */
   async sae(options: Pick<TrainedOptions, 'name' | 'source' | 'model_name' | 'hook_name'>): Promise<Sae> {
     const { parameters } = await this.#session.read();
-    return trainedSae(this.#recipe, parameters, { ...options, d: this.data.d, scale: this.scale, threshold: this.#threshold.value });
+    const k = kOf(this.#recipe, Math.max(1, this.#step), this.data.d);
+    const { selection } = this.#session.objective;
+    const measured = selection.kind === 'batchtopk' && (selection.byDecoderNorm || this.#threshold.value === null);
+    const threshold = measured ? await measureThreshold(this.#backend, this.#session.objective, parameters, { k, batch: this.#recipe.batch, step: this.#step, rows: (step) => this.#rows(step, undefined) }) : this.#threshold.value;
+    return trainedSae(this.#recipe, parameters, { ...options, d: this.data.d, scale: this.scale, threshold, k });
   }
 
   /** Some features as they are now, and how often they fired since they were last asked for. */
@@ -264,7 +286,7 @@ export class Trainer {
     if (recipe.resample !== 'none' && due !== undefined && this.#step > due - recipe.resample_window) this.#window.add(result.fired, recipe.batch, this.#step, Infinity);
     const window = this.#densities.add(result.fired, recipe.batch, this.#step, recipe.density_window);
     if (window !== null) events.push({ type: 'densities', window });
-    if (isRanked(recipe.arch) && this.#step > recipe.threshold_from) this.#threshold.add(recipe.arch === 'topk' || (recipe.arch === 'matryoshka' && recipe.selection === 'topk') ? result.meanLeastActive : result.leastActive, recipe.threshold_rate);
+    if (isRanked(recipe.arch) && !recipe.rescale_acts_by_decoder_norm && this.#step > recipe.threshold_from) this.#threshold.add(recipe.arch === 'topk' || (recipe.arch === 'matryoshka' && recipe.selection === 'topk') ? result.meanLeastActive : result.leastActive, recipe.threshold_rate);
     if (this.#stall.add(result.loss, recipe.early_stop, recipe.early_stop_ratio)) this.#stalled = true;
   }
 
@@ -308,16 +330,21 @@ export class Trainer {
   async #resample(signal: AbortSignal | undefined): Promise<TrainEvent> {
     const recipe = this.#recipe;
     const counts = this.#window.counts.slice();
-    const { features, spared } = dueFeatures(recipe, counts, this.#window.rows, this.#step);
-    this.#window.reset();
+    const { features, spared } = dueFeatures(recipe, counts, this.#window.rows);
+    let replaced: readonly number[] = [];
     if (features.length > 0) {
       const sampler = recipe.resample === 'nanda' ? null : await this.#sampler(signal);
-      const state = await resampled(recipe, await this.#session.read(), features, counts, this.data.d, this.#step, sampler);
-      await this.#session.write(state);
-      this.#since.reset(features);
-      this.#resampledAt = this.#step;
+      const next = await resampled(recipe, await this.#session.read(), features, counts, this.data.d, this.#step, sampler);
+      replaced = next.replaced;
+      if (replaced.length > 0) {
+        await this.#session.write(next.state);
+        this.#since.reset(replaced);
+        this.#resampledAt = this.#step;
+      }
     }
-    return { type: 'resampled', step: this.#step, features, spared };
+    this.#window.reset();
+    this.#resampling = false;
+    return { type: 'resampled', step: this.#step, features: replaced, spared };
   }
 
   /** Losses of the rows of the steps to come, as many as `resample_rows`; the rows are read again when they are drawn. */
@@ -357,6 +384,8 @@ export class Trainer {
     const { changes, alpha, now, next } = saved.annealing;
     this.#annealing = { changes, alpha, now: [...now], next: [...next] };
     this.#resampledAt = saved.resampledAt;
+    this.#resampling = saved.resampling;
+    this.checkpointed = saved.checkpointed;
   }
 }
 
@@ -377,6 +406,8 @@ interface Saved {
   readonly stalled: boolean;
   readonly annealing: Annealing;
   readonly resampledAt: number | null;
+  readonly resampling: boolean;
+  readonly checkpointed: number;
 }
 
 /** The recipe of a saved run. @throws FormatError */
