@@ -59,7 +59,8 @@ export class LiveHost {
   #queue: Promise<unknown> = Promise.resolve();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sent = -Infinity;
-  #sending = false;
+  /** The batch that is on its way. */
+  #delivery: Promise<void> | null = null;
   #closed = false;
 
   private constructor(setup: LiveSetup, port: HostPort, options: HostOptions, data: TrainData, trainer: Trainer) {
@@ -119,7 +120,11 @@ export class LiveHost {
     });
     this.#queue = done.catch(() => undefined);
     const saved = await done;
-    if (!this.#closed) this.#flush();
+    // Who asked knows what has happened by then.
+    while (!this.#closed && this.#state !== 'running' && (this.#delivery !== null || this.#waiting.length > 0)) {
+      this.#flush();
+      await this.#delivery;
+    }
     return saved;
   }
 
@@ -332,7 +337,7 @@ export class LiveHost {
 
   #emit(event: LiveEvent): void {
     this.#waiting.push(event);
-    if (this.#timer !== undefined || this.#sending || this.#closed) return;
+    if (this.#timer !== undefined || this.#delivery !== null || this.#closed) return;
     const wait = this.#sent + this.#setup.interval - performance.now();
     if (wait <= 0) return this.#flush();
     this.#timer = setTimeout(() => this.#flush(), wait);
@@ -342,11 +347,10 @@ export class LiveHost {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#sending || this.#waiting.length === 0 || this.#closed) return;
-    this.#sending = true;
+    if (this.#delivery !== null || this.#waiting.length === 0 || this.#closed) return;
     this.#sent = performance.now();
-    void Promise.resolve(this.#port.events(this.#waiting.drain(), this.status)).then(() => {
-      this.#sending = false;
+    this.#delivery = Promise.resolve(this.#port.events(this.#waiting.drain(), this.status)).then(() => {
+      this.#delivery = null;
       if (this.#waiting.length > 0 && !this.#closed) this.#timer ??= setTimeout(() => this.#flush(), this.#setup.interval);
     });
   }
