@@ -84,8 +84,8 @@ export function encodeState(value: StateValue): Uint8Array<ArrayBuffer> {
 export function decodeState(bytes: Uint8Array, name = 'state'): StateValue {
   const fail = (what: string, hint?: string): FormatError => new FormatError(`${name}: ${what}`, { hint });
   if (bytes.length < HEADER_AT || new TextDecoder('latin1').decode(bytes.subarray(0, 8)) !== MAGIC) throw fail(`is not the state of an analysis (${bytes.length} bytes that do not begin with ${MAGIC})`);
-  // A copy of its own, so that every typed array is aligned.
-  const whole = bytes.slice();
+  // A copy of its own, so that every typed array is aligned; not by slice(), which of a Buffer of Node's is the same memory.
+  const whole = new Uint8Array(bytes);
   const view = new DataView(whole.buffer);
   const version = view.getUint32(8, true);
   if (version !== STATE_VERSION) throw fail(`has version ${version}, this saekit reads ${STATE_VERSION}`, 'Use the saekit that wrote it.');

@@ -36,6 +36,14 @@ test('bytes at an odd offset are read, and arrays are copies', () => {
   assert.deepStrictEqual(back, value);
 });
 
+test("a Buffer of Node's, as files are read, holds the same state", () => {
+  const value = { a: Float32Array.of(1, 2, 3), b: Uint8Array.of(7) };
+  const file = Buffer.from(encodeState(value));
+  const back = decodeState(file);
+  file.fill(0);
+  assert.deepStrictEqual(back, value);
+});
+
 test('a view of a part of a buffer is stored as that part', () => {
   const whole = Uint32Array.from({ length: 100 }, (_, i) => i);
   assert.deepStrictEqual(decodeState(encodeState(whole.subarray(10, 13))), Uint32Array.of(10, 11, 12));
