@@ -14,6 +14,8 @@ import { encodeCommand } from './commands/encode.js';
 import { generateCommand } from './commands/generate.js';
 import { serveCommand } from './commands/serve.js';
 import { showCommand } from './commands/show.js';
+import { trainCommand } from './commands/train.js';
+import { sweepCommand } from './commands/sweep.js';
 import { endWithReader, environmentVariable } from './output.js';
 
 /** Builds the whole command tree; nothing runs until it is parsed. */
@@ -40,7 +42,7 @@ Examples:
 Exit status: 0 done, 1 the run failed, 2 wrong use.`,
     );
   root.exitOverride().showHelpAfterError('  `saekit --help` lists the commands.');
-  for (const command of [analyzeCommand(), encodeCommand(), generateCommand(), showCommand(), serveCommand(), doctorCommand()]) {
+  for (const command of [analyzeCommand(), encodeCommand(), generateCommand(), sweepCommand(), showCommand(), serveCommand(), trainCommand(), doctorCommand()]) {
     // Sub-commands do not inherit the parent's exit rule and output.
     command.copyInheritedSettings(root).showHelpAfterError(`  \`saekit ${command.name()} --help\` lists the options, with examples.`);
     root.addCommand(command);

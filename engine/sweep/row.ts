@@ -18,8 +18,8 @@ export interface SweepFigures {
   // Told beside whatever was swept.
   /** ||E x|| / sqrt(tr Cov x) of the data. */
   readonly gamma: number;
-  /** ||E x - b_dec|| / sqrt(tr Cov x), with the b_dec that the run began with, and the one it ended with. */
-  readonly gamma_start: number;
+  /** ||E x - b_dec|| / sqrt(tr Cov x), with the b_dec that the run began with (null where no checkpoint of step 0 was kept), and the one it ended with. */
+  readonly gamma_start: number | null;
   readonly gamma_end: number;
   /** Mean |cos| of two different decoder rows; and of two different true features. */
   readonly coherence: number;
