@@ -70,7 +70,7 @@ function defaults(arch: RecipeArchitecture, batch: number, steps: number): Omit<
     batch,
     steps,
     encoder_init: 'decoder',
-    decoder_init: 'normal',
+    decoder_init: 'kaiming',
     decoder_init_norm: 1,
     b_dec: 'mean',
     freeze_b_dec: false,
