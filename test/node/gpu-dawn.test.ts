@@ -30,6 +30,11 @@ test('Dawn in Node: encode and decode as in float64, and the process ends by its
   assert.ok(Date.now() - started - Number(ended) < 10_000, 'the process lingered after its work');
 });
 
+test('Dawn in Node: gradients of every selection as in float64, and the process ends by itself', () => {
+  const { cases } = runChild('test/support/dawn-train-child.ts');
+  assert.ok(Number(cases) >= 5, `${String(cases)} cases`);
+});
+
 test('Dawn in Node: 200 encodes and decodes leave GPU buffers, their bytes, the heap and what lies outside it where they were', () => {
   const { before, after, produced, weightsLeft } = runChild('test/support/dawn-leak-child.ts', '--expose-gc') as unknown as {
     before: Memory;
