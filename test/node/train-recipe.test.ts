@@ -1,10 +1,11 @@
 /** Recipes: what is left out, what presets set, what is refused and how it is said. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { UsageError } from '../../engine/errors.js';
 import { checkObjective, checkOptimizer } from '../../engine/train/checks.js';
 import { ARCHITECTURES, KNOBS, PRESETS } from '../../engine/train/knobs.js';
-import { isRanked, objectiveOf, optimizerOf, resolveRecipe } from '../../engine/train/resolve-recipe.js';
+import { expectation, isRanked, objectiveOf, optimizerOf, resolveRecipe } from '../../engine/train/resolve-recipe.js';
 
 const needed = (arch: string): Record<string, unknown> => ({ arch, d_sae: 32, ...(isRanked(arch as never) ? { k: 4 } : { l1: 0.5 }) });
 const refused = (given: Record<string, unknown>, pattern: RegExp): void => {
@@ -74,4 +75,12 @@ test('what is wrong is refused by its name', () => {
   refused({ ...needed('gated'), ghost_grads: true }, /ghost_grads goes with/);
   refused({ ...needed('jumprelu'), jumprelu_penalty: 'l0-target' }, /target_l0 is missing/);
   refused({ ...needed('p-anneal'), p_start: 0.5, p_end: 0.8 }, /p_end is 0.8/);
+});
+
+test('the guide has every knob, with what it takes and means', async () => {
+  const guide = await readFile(new URL('../../docs/training.md', import.meta.url), 'utf8');
+  for (const [name, knob] of Object.entries(KNOBS)) {
+    const line = guide.split('\n').find((text) => text.startsWith(`| \`${name}\` |`));
+    assert.ok(line?.endsWith(`| ${expectation(knob)} | ${knob.text} |`), `docs/training.md: ${name} is missing, or not as engine/train/knobs.ts says`);
+  }
 });
