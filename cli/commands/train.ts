@@ -83,8 +83,9 @@ export function trainCommand(): Command {
   for (const [group, title] of Object.entries(GROUPS)) {
     for (const [name, knob] of Object.entries(KNOBS)) {
       if (knob.group !== group) continue;
-      const value = knob.type === 'enum' ? knob.values.join('|') : knob.type === 'boolean' ? 'true|false' : knob.type === 'string' ? 'text' : knob.type === 'integers' || knob.type === 'numbers' ? 'list' : 'n';
-      command.addOption(new Option(`--${flagOf(name)} <${value}>`, knob.text).argParser(parser(name, knob)).helpGroup(`${title}:`));
+      const value = knob.type === 'enum' ? 'kind' : knob.type === 'boolean' ? 'bool' : knob.type === 'string' ? 'text' : knob.type === 'integers' || knob.type === 'numbers' ? 'list' : 'n';
+      const text = knob.type === 'enum' ? `${knob.text}: ${knob.values.join(', ')}` : knob.type === 'string' ? `${knob.text}: ${knob.example}` : knob.text;
+      command.addOption(new Option(`--${flagOf(name)} <${value}>`, text).argParser(parser(name, knob)).helpGroup(`${title}:`));
     }
   }
   return command
