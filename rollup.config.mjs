@@ -5,6 +5,7 @@
  *   dist/cli.js              the program, for Node and Deno
  *   dist/saekit.js           everything a page needs in one minified file, for a <script type="module">
  *   dist/browser/engine.js   engine and plugins with their dependencies, for workers: those have no import maps
+ *   dist/browser/training.js the training monitor and live training, for a <script type="module">; live-worker.js beside it is its worker
  * Types are emitted by tsc (scripts/build.mjs).
  */
 import { readFile } from 'node:fs/promises';
@@ -45,6 +46,7 @@ export default [
       index: 'plugins/index.ts',
       cli: 'cli/main.ts',
       worker: 'engine/wasm/worker.ts',
+      'live-worker': 'engine/train/live-worker.ts',
       'components/index': 'components/index.ts',
     },
     external,
@@ -57,7 +59,7 @@ export default [
     output: { file: `${dist}/saekit.js`, format: 'es', sourcemap: true, inlineDynamicImports: true, banner: LICENCES, plugins: [terser({ module: true })] },
   },
   {
-    input: { engine: 'plugins/index.ts' },
+    input: { engine: 'plugins/index.ts', training: 'components/training.ts', 'live-worker': 'engine/train/live-worker.ts' },
     plugins,
     external: (id) => id.startsWith('node:'),
     // In chunks: a run loads the backend, the formats and the ONNX runtime that it uses.

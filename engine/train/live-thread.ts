@@ -1,7 +1,5 @@
 /** Where a live run trains: in a module worker, or here. Both answer the same requests. */
-import { chooseTrainBackend } from '../choose-train-backend.js';
 import { BackendError } from '../errors.js';
-import { LiveHost } from './live-host.js';
 import { LIVE_PROTOCOL, LIVE_WORKER_NAME, fromPlain, type LiveCall, type LiveEvent, type LiveReply, type LiveRequest, type LiveSaved, type LiveSetup, type LiveStatus } from './live-messages.js';
 import type { TrainBackend } from './session.js';
 
@@ -89,6 +87,8 @@ export async function openWorker(url: string | URL | Worker, setup: LiveSetup, e
 
 /** Opens a run in this thread. @param given a backend in place of the one that `setup` names; the run disposes of it */
 export async function openHere(setup: LiveSetup, events: LiveThreadEvents, given: TrainBackend | null): Promise<{ thread: LiveThread; status: LiveStatus }> {
+  // Where a worker trains, none of this is loaded into the page.
+  const [{ chooseTrainBackend }, { LiveHost }] = await Promise.all([import('../choose-train-backend.js'), import('./live-host.js')]);
   const backend = given ?? (await chooseTrainBackend({ backend: setup.backend, notice: events.notice }));
   const host = await LiveHost.open(setup, { events: events.events, failure: events.failure }, { backend, slice: SLICE });
   const thread: LiveThread = {
