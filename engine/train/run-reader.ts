@@ -100,7 +100,9 @@ export async function readDensities(name: string, bytes: Uint8Array): Promise<Ch
   const tensor = (key: string): Float64Array => {
     const entry = header[key];
     if (!file.tensors.has(key) || entry?.dtype !== 'F64') throw new FormatError(`${name}: has no ${key} of f64`);
-    return new Float64Array(bytes.slice(8 + length + entry.data_offsets[0], 8 + length + entry.data_offsets[1]).buffer);
+    const [from, to] = entry.data_offsets;
+    // Copied: a file's bytes may lie anywhere in a larger buffer, and f64 want to be aligned.
+    return new Float64Array(Uint8Array.from(bytes.subarray(8 + length + from, 8 + length + to)).buffer);
   };
   const [steps, tokens, counts] = [tensor('steps'), tensor('tokens'), tensor('counts')];
   const columns = steps.length === 0 ? 0 : counts.length / steps.length;
