@@ -33,13 +33,14 @@ export function checkData(data: JsonObject): JsonObject {
   return data;
 }
 
+/** As `openTrainData` and `train` take it. */
+export function trainDataOptions(data: JsonObject): Omit<TrainDataOptions, 'seed'> {
+  if (isGenerator(data)) return { generate: data };
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [FILES[key]?.[0] ?? key, value]));
+}
+
 /** @param seed of the order of rows; a generator has its own */
 export async function openRunData(data: JsonObject, seed: number, signal?: AbortSignal): Promise<{ readonly data: TrainData; readonly truth: Truth | null }> {
-  if (isGenerator(data)) {
-    const { generatedData } = await import('../generate/generate.js');
-    const generated = generatedData(data as never);
-    return { data: generated, truth: generated.truth };
-  }
-  const options = Object.fromEntries(Object.entries(data).map(([key, value]) => [FILES[key]?.[0] ?? key, value]));
-  return { data: await openTrainData({ ...options, seed, signal }), truth: null };
+  const opened = await openTrainData({ ...trainDataOptions(data), seed, signal });
+  return { data: opened, truth: (opened as TrainData & { readonly truth?: Truth | null }).truth ?? null };
 }

@@ -86,7 +86,7 @@ export async function runSweep(options: SweepOptions): Promise<SweepTable> {
   for (const run of all) {
     signal?.throwIfAborted();
     const asked = await named(run, () => options.plan(run, config, signal));
-    const record = await readRecord(folderOf(run));
+    const record = await readRecord(`${folderOf(run)}.json`);
     if (record !== null) {
       requireSame(asked, record, folderOf(run));
       records.set(run.name, record);
@@ -112,7 +112,7 @@ export async function runSweep(options: SweepOptions): Promise<SweepTable> {
   let publishing = Promise.resolve();
   const one = async (run: PlannedRun, at: number): Promise<void> => {
     const { name, settings, recipe, data, evaluate, folder } = run;
-    const keep = (row: SweepRow): Promise<void> => writeJson(`${folder}/sweep-run.json`, { saekit: VERSION, format: 1, recipe, data, evaluate, ...row } satisfies RunRecord);
+    const keep = (row: SweepRow): Promise<void> => writeJson(`${folder}.json`, { saekit: VERSION, format: 1, recipe, data, evaluate, ...row } satisfies RunRecord);
     onEvent?.({ type: 'begin', run: name, at });
     await keep({ run: name, settings, status: 'stopped', message: null, figures: null });
     const row: SweepRow = { run: name, settings, ...(await carryOut(options.execute, run, signal, (step) => meter.step(name, step))) };
@@ -192,7 +192,7 @@ function requireSame(asked: RunAsked, record: RunRecord, folder: string): void {
   }
   if (changed.length === 0) return;
   const shown = changed.slice(0, 5).join('; ');
-  throw new UsageError(`${folder}: was begun with other settings: ${shown}${changed.length > 5 ? `; and ${changed.length - 5} more` : ''}`, { hint: 'Sweep into another folder (--out), or delete this run\'s folder to begin it again.' });
+  throw new UsageError(`${folder}: was begun with other settings: ${shown}${changed.length > 5 ? `; and ${changed.length - 5} more` : ''}`, { hint: 'Sweep into another folder (--out), or delete this run\'s folder and its .json to begin it again.' });
 }
 
 /** Time left from the steps that were done since the sweep began, all runs together. */

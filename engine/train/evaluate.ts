@@ -24,7 +24,7 @@ const ENDLESS_ROWS = 131_072;
 const ENTRIES = 2 ** 22;
 
 /** Counts are exact; sums are in f64. */
-export async function evaluate(trainer: Trainer, { rows: limit, backend: given, signal }: EvaluateOptions = {}): Promise<Evaluation> {
+export async function evaluate(trainer: Pick<Trainer, 'data' | 'recipe' | 'step' | 'sae'>, { rows: limit, backend: given, signal }: EvaluateOptions = {}): Promise<Evaluation> {
   const { data, recipe } = trainer;
   const backend = given ?? (await chooseBackend({ backend: 'wasm' }));
   try {
