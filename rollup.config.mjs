@@ -6,6 +6,7 @@
  *   dist/saekit.js           everything a page needs in one minified file, for a <script type="module">
  *   dist/browser/engine.js   engine and plugins with their dependencies, for workers: those have no import maps
  *   dist/browser/training.js the training monitor and live training, for a <script type="module">; live-worker.js beside it is its worker
+ *   dist/browser/generate.js data with known answers, for pages and workers
  * Types are emitted by tsc (scripts/build.mjs).
  */
 import { readFile } from 'node:fs/promises';
@@ -59,7 +60,7 @@ export default [
     output: { file: `${dist}/saekit.js`, format: 'es', sourcemap: true, inlineDynamicImports: true, banner: LICENCES, plugins: [terser({ module: true })] },
   },
   {
-    input: { engine: 'plugins/index.ts', training: 'components/training.ts', 'live-worker': 'engine/train/live-worker.ts' },
+    input: { engine: 'plugins/index.ts', training: 'components/training.ts', generate: 'engine/generate/index.ts', 'live-worker': 'engine/train/live-worker.ts' },
     plugins,
     external: (id) => id.startsWith('node:'),
     // In chunks: a run loads the backend, the formats and the ONNX runtime that it uses.
