@@ -67,7 +67,7 @@ export async function answerParent({ config, out, run: name, signal }: { readonl
   let outcome: RunOutcome;
   try {
     const asked = await planRun(run, config, either);
-    outcome = await executeRun({ ...run, ...asked, folder: `${out.replace(/[\\/]+$/, '')}/${name}` }, { signal: either, onStep });
+    outcome = await executeRun({ ...run, ...asked, folder: `${out.replace(/[\\/]+$/, '')}/${name}`, backend: config.backend }, { signal: either, onStep });
   } catch (error) {
     if (isAbort(error)) outcome = { status: 'stopped', message: null, figures: null };
     else outcome = { status: 'failed', message: error instanceof SaekitError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error), figures: null };

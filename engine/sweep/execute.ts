@@ -2,6 +2,7 @@
  * One run of a sweep, here and now: the training job in its folder, which goes on
  * from the state that is there, and the figures of its end.
  */
+import { chooseTrainBackend } from '../choose-train-backend.js';
 import { loadSae } from '../formats/load-sae.js';
 import type { Sae } from '../sae.js';
 import { evaluate } from '../train/evaluate.js';
@@ -9,7 +10,6 @@ import { resolveRecipe } from '../train/resolve-recipe.js';
 import { openRun } from '../train/run-reader.js';
 import { checkpointFolder } from '../train/run-record.js';
 import { train } from '../train/train.js';
-import { createWasmTrainBackend } from '../wasm/train/backend.js';
 import { canonical, type SweepConfig, type SweepRun } from './config.js';
 import type { RunAsked } from './folder-node.js';
 import { measureRun } from './measure.js';
@@ -48,7 +48,7 @@ async function widthOf(config: SweepConfig, data: SweepRun['data'], signal: Abor
 export const executeRun: ExecuteRun = async (run, { signal, onStep }) => {
   const { folder, name, recipe } = run;
   const { exists } = await import('./folder-node.js');
-  const backend = await createWasmTrainBackend();
+  const backend = await chooseTrainBackend({ backend: run.backend });
   try {
     // One that was killed before its first state begins again.
     const begun = await exists(`${folder}/state.bin`);

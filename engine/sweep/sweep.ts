@@ -22,6 +22,7 @@ export interface PlannedRun extends SweepRun, RunAsked {
   readonly recipe: Recipe;
   /** Its folder's path. */
   readonly folder: string;
+  readonly backend: SweepConfig['backend'];
 }
 
 /** How a run ended. */
@@ -91,7 +92,7 @@ export async function runSweep(options: SweepOptions): Promise<SweepTable> {
       requireSame(asked, record, folderOf(run));
       records.set(run.name, record);
     }
-    planned.push({ ...run, ...asked, folder: folderOf(run) });
+    planned.push({ ...run, ...asked, folder: folderOf(run), backend: config.backend });
   }
   const rows = new Map<string, SweepRow>(planned.map((run) => [run.name, rowOf(run, records.get(run.name))]));
   const keys = Object.keys(config.grid);
