@@ -165,18 +165,18 @@ async function runTrain(flags: TrainFlags): Promise<void> {
     display.stop();
     await backend.dispose();
   }
-  const { status, message, steps, last, evaluation, seconds, tokens_per_second } = report;
-  if (json === true) printJson({ steps, tokens: report.tokens, loss: last?.loss ?? null, fvu: evaluation?.fvu ?? last?.fvu ?? null, l0: evaluation?.l0 ?? last?.l0 ?? null, classes: evaluation?.classes ?? null, seconds, tokens_per_second, out });
+  const { status, message, steps, last, checkpoint, seconds, tokens_per_second } = report;
+  if (json === true) printJson({ steps, tokens: report.tokens, loss: last?.loss ?? null, fvu: checkpoint?.fvu ?? last?.fvu ?? null, l0: checkpoint?.l0 ?? last?.l0 ?? null, classes: checkpoint?.classes ?? null, seconds, tokens_per_second, out });
   else print(summary(report));
   if (status === 'diverged') throw new NumericError(`the run diverged: ${message ?? ''}`, { hint: `What was reached before is in ${out}. A lower --lr, a longer --warmup or --clip 1 may help.` });
   if (status === 'stopped') process.stderr.write(`saekit: stopped at step ${steps}; the same command with --resume goes on\n`);
 }
 
-function summary({ steps, tokens, last, evaluation, seconds, tokens_per_second, out, recipe }: TrainReport): string {
-  const classes = Object.entries(evaluation?.classes ?? {}).flatMap(([name, count]) => (count > 0 ? [`${thousands(count)} ${name}`] : []));
+function summary({ steps, tokens, last, checkpoint, seconds, tokens_per_second, out, recipe }: TrainReport): string {
+  const classes = Object.entries(checkpoint?.classes ?? {}).flatMap(([name, count]) => (count > 0 ? [`${thousands(count)} ${name}`] : []));
   return [
     `${recipe.arch}, ${thousands(recipe.d_sae)} features: ${thousands(steps)} steps, ${thousands(tokens)} rows`,
-    evaluation === null ? `loss ${figure(last?.loss ?? null)}` : `L0 ${figure(evaluation.l0)}   FVU ${figure(evaluation.fvu)}   over ${thousands(evaluation.tokens)} rows   loss ${figure(last?.loss ?? null)}`,
+    `${checkpoint?.tokens == null ? '' : `L0 ${figure(checkpoint.l0)}   FVU ${figure(checkpoint.fvu)}   over ${thousands(checkpoint.tokens)} rows   `}loss ${figure(last?.loss ?? null)}`,
     ...(classes.length > 0 ? [classes.join(', ')] : []),
     `${duration(seconds)} of training, ${thousands(Math.round(tokens_per_second))} rows/s`,
     `run: ${out}`,

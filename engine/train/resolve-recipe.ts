@@ -60,7 +60,7 @@ function defaults(arch: RecipeArchitecture, batch: number, steps: number): Omit<
     beta2: 0.999,
     eps: 1e-8,
     momentum: 0,
-    warmup: 100,
+    warmup: Math.min(100, Math.floor(steps / 10)),
     lr_schedule: 'constant',
     lr_end: 0,
     decay: 0,

@@ -13,6 +13,7 @@ import { decodeState, encodeState } from '../state.js';
 import type { StateValue } from '../run/accumulator.js';
 import type { Sae } from '../sae.js';
 import type { Evaluation, StepMetrics } from './events.js';
+import { parseMetrics, readDensities } from './run-reader.js';
 import { checkpointFolder, checkpointRecord, parseRunRecord, type CheckpointRecord, type RunRecord } from './run-record.js';
 
 const encoder = new TextEncoder();
@@ -26,6 +27,7 @@ interface Density {
 export class RunFolder {
   readonly path: string;
   #metrics: FileHandle | null = null;
+  #last: StepMetrics | null = null;
   #checkpoints: CheckpointRecord[] = [];
   #densities: Density[] = [];
 
@@ -70,6 +72,11 @@ export class RunFolder {
 
   get checkpoints(): readonly CheckpointRecord[] {
     return this.#checkpoints;
+  }
+
+  /** The last line of metrics; null before the first. */
+  get lastMetrics(): StepMetrics | null {
+    return this.#last;
   }
 
   async writeRecord(record: RunRecord): Promise<void> {
@@ -118,12 +125,11 @@ export class RunFolder {
   /** Drops what was written after the state that the run goes on from. */
   async #rewind(record: RunRecord, step: number): Promise<void> {
     this.#checkpoints = record.checkpoints.filter((one) => one.step <= step);
-    const { readDensities } = await import('./run-reader.js');
     const bytes = await readFile(join(this.path, 'densities.safetensors')).catch(() => null);
     if (bytes !== null) this.#densities = (await readDensities('densities.safetensors', bytes)).filter((one) => one.step <= step);
     const text = await readFile(join(this.path, 'metrics.jsonl'), 'utf8').catch(() => '');
-    const { parseMetrics } = await import('./run-reader.js');
     const kept = parseMetrics(text).filter((line) => line.step <= step);
+    this.#last = kept.at(-1) ?? null;
     await this.#write('metrics.jsonl', encoder.encode(kept.map((line) => `${JSON.stringify(line)}\n`).join('')));
   }
 

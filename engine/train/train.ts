@@ -8,7 +8,7 @@ import type { Evaluation, StepMetrics, TrainEvent } from './events.js';
 import { openTrainData, type TrainDataOptions } from './open-data.js';
 import type { Recipe } from './recipe.js';
 import { resolveRecipe } from './resolve-recipe.js';
-import type { RunRecord, RunStatus } from './run-record.js';
+import type { CheckpointRecord, RunRecord, RunStatus } from './run-record.js';
 import { runTrainer } from './run-trainer.js';
 import type { TrainBackend } from './session.js';
 import { Trainer, savedRecipe } from './trainer.js';
@@ -41,8 +41,8 @@ export interface TrainReport {
   readonly tokens: number;
   /** Of the last step that was logged; null where none was. */
   readonly last: StepMetrics | null;
-  /** Of the last checkpoint; null without evaluation. */
-  readonly evaluation: Evaluation | null;
+  /** The last checkpoint; null where there is none. */
+  readonly checkpoint: CheckpointRecord | null;
   /** Of this call, training alone, and its rate. */
   readonly seconds: number;
   readonly tokens_per_second: number;
@@ -103,8 +103,7 @@ class Job {
   /** Milliseconds that went into evaluation and files. */
   #besides = 0;
   #lastSaved = performance.now();
-  #last: StepMetrics | null = null;
-  #evaluation: Evaluation | null = null;
+  #last: StepMetrics | null;
 
   constructor(options: TrainOptions, trainer: Trainer, folder: Folder, secondsBefore: number) {
     this.#options = options;
@@ -112,6 +111,7 @@ class Job {
     this.#folder = folder;
     this.#secondsBefore = secondsBefore;
     this.#firstStep = trainer.step;
+    this.#last = folder.lastMetrics;
   }
 
   async run(): Promise<TrainReport> {
@@ -125,7 +125,7 @@ class Job {
     await this.#record(status, message);
     const { step, tokens, recipe } = this.#trainer;
     const seconds = this.#seconds();
-    return { status, message, recipe, steps: step, tokens, last: this.#last, evaluation: this.#evaluation, seconds, tokens_per_second: seconds > 0 ? ((step - this.#firstStep) * recipe.batch) / seconds : 0, out: this.#options.out };
+    return { status, message, recipe, steps: step, tokens, last: this.#last, checkpoint: this.#folder.checkpoints.at(-1) ?? null, seconds, tokens_per_second: seconds > 0 ? ((step - this.#firstStep) * recipe.batch) / seconds : 0, out: this.#options.out };
   }
 
   async #hear(event: TrainEvent): Promise<void> {
@@ -149,7 +149,7 @@ class Job {
     const { evaluateRows = EVALUATE_ROWS } = this.#options;
     return this.#besidesOf(async () => {
       const last = trainer.done || trainer.stalled;
-      return (this.#evaluation = await evaluate(trainer, { rows: last ? undefined : evaluateRows, signal }));
+      return evaluate(trainer, { rows: last ? undefined : evaluateRows, signal });
     });
   }
 
