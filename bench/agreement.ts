@@ -100,6 +100,21 @@ export function decodeBounds({ codes, sae }: DecodeProblem): Float64Array {
   });
 }
 
+/**
+ * Losses of the first steps of training. Adam divides a gradient by its own size, so that
+ * where one is rounding noise its step is noise too: no bound of rounding holds from step to
+ * step. A gradient term that is missing moves the losses by more than this (test/node/bench.test.ts).
+ */
+export const LOSS_TOLERANCE = 2e-4;
+
+/** @throws Disagreement naming the first step whose losses differ by more than their share `LOSS_TOLERANCE` */
+export function sameLosses(name: string, ours: Float64Array, theirs: Float64Array): void {
+  ours.forEach((loss, at) => {
+    // Written so that NaN fails.
+    if (!(Math.abs(theirs[at]! - loss) <= LOSS_TOLERANCE * loss)) throw new Disagreement(`${name}: the loss of step ${at + 1} is ${theirs[at]} where saekit has ${loss}`);
+  });
+}
+
 /** Codes as the dense matrix that others multiply, [rows, d_sae]. */
 export function denseCodes({ rows, d_sae, offsets, features, values }: SparseCodes): Float32Array {
   const f = new Float32Array(rows * d_sae);

@@ -48,6 +48,9 @@ export const targets: readonly Target[] = [
   { what: 'sparse decode at L0 32 of 24,576 against the fastest dense one on the web', want: 20, suite: 'decode', case: /24576/, subject: /^saekit wasm, sparse, 1 thread$/, peer: WEB },
   { what: 'analyze: cost per feature and token, as tokens grow eightfold', want: 1, suite: 'analyze', case: /^tokens x8/, subject: /./, peer: /./ },
   { what: 'analyze: cost per feature and token, as features grow eightfold', want: 1, suite: 'analyze', case: /^features x8, all/, subject: /./, peer: /./ },
+  { what: 'a step of training, TopK-32, 1 thread, Node: against tfjs-wasm', want: 3, suite: 'training', case: /^node 1024x256x4096 TopK-32$/, subject: /^saekit wasm, 1 thread$/, peer: WEB },
+  { what: 'a step of training, L1, 1 thread, Node: against tfjs-wasm', want: 1, suite: 'training', case: /^node .* L1/, subject: /^saekit wasm, 1 thread$/, peer: WEB },
+  { what: 'a TopK step grows with d_sae no more than its encode, x4', want: 1, suite: 'training', case: /^node .* growth to x4$/, subject: /^step/, peer: /^had it grown/ },
   { what: 'WebGPU, dense encode, against the best peer on a hardware adapter', want: 1.3, suite: 'webgpu', case: new RegExp(`dense ${LARGE.source}`), subject: /^saekit webgpu/, peer: /./ },
   { what: 'WebGPU, encode and top-k, against the best peer on a hardware adapter', want: 3, suite: 'webgpu', case: new RegExp(`codes ${LARGE.source} TopK-32`), subject: /^saekit webgpu/, peer: /./ },
 ];

@@ -6,6 +6,7 @@
  */
 import type { SparseCodes } from '../../engine/codes.js';
 import type { Sae } from '../../engine/sae.js';
+import type { TrainProblem } from './training.js';
 
 /** x @ W + b: x [rows, d_in], W [d_in, d_sae] row-major. */
 export interface DenseProblem {
@@ -72,6 +73,8 @@ export interface Peer {
   /** Every way that the library has of getting there. */
   encode?(problem: EncodeProblem): Promise<Task<Sparse>[]>;
   decode?(problem: DecodeProblem): Promise<Task<Float32Array>>;
+  /** A run is one step of training; the value is the losses of the first few (training.ts). */
+  train?(problem: TrainProblem): Promise<Task<Float64Array>>;
   dispose?(): void | Promise<void>;
 }
 

@@ -235,5 +235,5 @@ test('a tiny run end to end: peers agree, the file is of the format', () => {
 test('wrong use ends with status 2 and says what would be right', () => {
   const { status, stderr } = spawnSync(process.execPath, ['--import', './scripts/ts.mjs', 'bench/run.ts', '--suite', 'speed'], { encoding: 'utf8' });
   assert.equal(status, 2);
-  assert.match(stderr, /^bench: --suite takes encode, webgpu, topk, codes, decode, analyze, not speed\n$/);
+  assert.match(stderr, /^bench: --suite takes encode, webgpu, topk, codes, decode, training, analyze, not speed\n$/);
 });
