@@ -35,7 +35,7 @@ async function begin() {
         arch,
         d_sae: Number(d_sae),
         ...SPARSITY[arch],
-        ...(revive === 'auxk' ? { auxk: 1 / 32, auxk_k: 16 } : {}),
+        ...(revive === 'auxk' ? { auxk: 1 / 32, auxk_k: 16 } : { auxk: 0 }),
         ...(revive === 'resample' ? { resample: 'anthropic', resample_at: [2000, 4000, 8000], resample_window: 500, resample_rows: 8192 } : {}),
         seed: Number(seed),
         batch: BATCH,

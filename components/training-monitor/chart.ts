@@ -29,7 +29,7 @@ function axes({ plot, height }: Frame, x: readonly Tick[], y: readonly Tick[], b
     <line class="axis" x1=${plot.x} x2=${plot.x + plot.width} y1=${bottom} y2=${bottom}></line>
     ${x.map(({ at, label }) => svg`
       <line class="axis" x1=${at} x2=${at} y1=${bottom} y2=${bottom + 4}></line>
-      ${at > plot.x + plot.width - 22 && title !== '' ? nothing : svg`<text class="tick" x=${at} y=${bottom + 16} text-anchor="middle">${label}</text>`}`)}
+      ${at > plot.x + plot.width - 40 && title !== '' ? nothing : svg`<text class="tick" x=${at} y=${bottom + 16} text-anchor="middle">${label}</text>`}`)}
     ${title === '' ? nothing : svg`<text class="tick" x=${plot.x + plot.width} y=${Math.min(height - 4, bottom + 16)} text-anchor="end">${title}</text>`}`;
 }
 

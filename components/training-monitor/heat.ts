@@ -53,8 +53,11 @@ export function decadesOf(windows: readonly DensityWindow[]): number {
   return Math.max(1, Math.ceil(-Math.log10(floor) - 1e-9));
 }
 
-/** @param span steps that the axis spans at least, as in the charts around it */
-export function layoutHeat(windows: readonly DensityWindow[], { width, height, xKind, span }: { readonly width: number; readonly height: number; readonly xKind: 'linear' | 'log'; readonly span: readonly number[] }): HeatLayout {
+/**
+ * @param span steps that the axis spans at least, as in the charts around it
+ * @param start the step at which the run began to count: the first column reaches back to it
+ */
+export function layoutHeat(windows: readonly DensityWindow[], { width, height, xKind, span, start = 0 }: { readonly width: number; readonly height: number; readonly xKind: 'linear' | 'log'; readonly span: readonly number[]; readonly start?: number }): HeatLayout {
   const below = 2 * (STRIP + GAP);
   const plot: Plot = { x: MARGIN.left, y: MARGIN.top, width: Math.max(40, width - MARGIN.left - MARGIN.right), height: Math.max(40, height - MARGIN.top - MARGIN.bottom - below) };
   const bottom = plot.y + plot.height;
@@ -68,10 +71,9 @@ export function layoutHeat(windows: readonly DensityWindow[], { width, height, x
   const most = columns.reduce((best, bins) => bins.reduce((a, b) => Math.max(a, b), best), 1);
   const levels = Array.from({ length: LEVELS }, () => [] as string[]);
   const floor: string[] = [];
-  let from = plot.x;
+  let from = x.map(Math.max(x.kind === 'log' ? 1 : 0, start));
   windows.forEach((window, i) => {
     const to = x.map(Math.max(x.kind === 'log' ? 1 : 0, window.step));
-    // A first window reaches back to where counting began.
     const [left, wide] = [round(from), round(Math.max(0.6, to - from))];
     (columns[i] as Uint32Array).forEach((count, bin) => {
       if (count === 0) return;

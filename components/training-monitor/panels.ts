@@ -74,7 +74,7 @@ function deathPanel({ chosen: { series }, cursor }: PanelsState, size: Size, mar
 function densityPanel({ chosen: { series, name } }: PanelsState, size: Size, marks: Marks): TemplateResult {
   const last = series.windows.at(-1);
   if (last === undefined) return panel('Densities over time', '', html`<p class="nothing">None yet: the first window of rows is not full.</p>`);
-  const layout = layoutHeat(series.windows, size);
+  const layout = layoutHeat(series.windows, { ...size, start: series.start });
   const { dead } = rareCounts(last);
   return panel('Densities over time', `dashed: floor 3/N = ${formatDensity(3 / last.rows)}`, html`
     ${heatChart(layout, `Density of the features of ${name} by step, as a heat map; in the last window ${formatCount(dead)} of ${formatCount(last.counts.length)} never fired; densities below ${formatDensity(3 / last.rows)} cannot be told from zero`, marks)}

@@ -30,6 +30,8 @@ export class RunSeries {
   /** The step at which it diverged, and how that showed. */
   diverged: { readonly step: number; readonly message: string } | null = null;
   ended: string | null = null;
+  /** Where it began: a branch does not at 0. */
+  start = 0;
   /** Every how many'th figure is held. */
   #stride = 1;
   #seen = 0;
@@ -40,6 +42,9 @@ export class RunSeries {
 
   add(event: LiveEvent): void {
     switch (event.type) {
+      case 'start':
+        if (this.metrics.length === 0) this.start = event.step;
+        break;
       case 'metrics':
         this.#addMetrics(event.metrics);
         break;
@@ -91,16 +96,28 @@ export class RunSeries {
     return latest(this.metrics, step);
   }
 
-  /** L0 and FVU over time: of evaluated checkpoints where there are two, else of single batches. */
+  /** L0 and FVU over time: of evaluated checkpoints where there are two, else means over batches of about as many steps, on a log scale. */
   get tradeOff(): { readonly step: number; readonly l0: number; readonly fvu: number }[] {
     const evaluated = this.checkpoints.flatMap(({ step, l0, fvu }) => (l0 === null || fvu === null ? [] : [{ step, l0, fvu }]));
-    return evaluated.length > 1 ? evaluated : this.metrics;
+    return evaluated.length > 1 ? evaluated : averaged(this.metrics);
   }
 
   /** The last window that ended at or before `step`. */
   windowAt(step: number): DensityWindow | null {
     return latest(this.windows, step);
   }
+}
+
+/** Means of figures whose steps lie within a tenth of each other. */
+export function averaged(metrics: readonly StepMetrics[]): { readonly step: number; readonly l0: number; readonly fvu: number }[] {
+  const groups: StepMetrics[][] = [];
+  for (const one of metrics) {
+    const group = groups.at(-1);
+    if (group !== undefined && one.step <= 1.1 * (group[0] as StepMetrics).step) group.push(one);
+    else groups.push([one]);
+  }
+  const mean = (group: readonly StepMetrics[], of: 'l0' | 'fvu'): number => group.reduce((sum, one) => sum + one[of], 0) / group.length;
+  return groups.map((group) => ({ step: (group.at(-1) as StepMetrics).step, l0: mean(group, 'l0'), fvu: mean(group, 'fvu') }));
 }
 
 function latest<T extends { readonly step: number }>(items: readonly T[], step: number): T | null {

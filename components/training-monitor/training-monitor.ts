@@ -223,8 +223,9 @@ export class SaeTrainingMonitor extends SaeElement {
       <div class="frame" lang="en" dir="ltr">
         <header>
           <h2>${run.name}</h2>
-          <p class="where" role="status">${where(run, step)}</p>
+          <p class="where">${where(run, step)}</p>
         </header>
+        <p class="visually-hidden" role="status">${run.name}: ${stateOf(run)}</p>
         ${ready.length > 1 ? html`<ul class="runs" aria-label="Runs">${ready.map((one, i) => html`<li><button type="button" aria-pressed=${String(one === run)} @click=${() => this.#choose(one)}><span class=${`swatch style-${i % 6}`}></span>${one.name}</button></li>`)}</ul>` : nothing}
         ${live === null || live.disposed ? nothing : controlsTemplate({ live, cursor, busy: this.busy, branching: this.branching, act: (action, patch) => void this.#act(action, live, patch), toggleBranch: () => (this.branching = !this.branching) })}
         ${series.diverged === null ? nothing : html`<div class="alert" part="alert" role="alert"><strong>Diverged.</strong> ${sentence(series.diverged.message)} ${live === null ? 'Nothing after it was kept.' : 'Rewind and branch with a lower learning rate, or stop.'}</div>`}
@@ -265,9 +266,15 @@ export class SaeTrainingMonitor extends SaeElement {
 
 const WORDS: Readonly<Record<string, string>> = { running: 'running', paused: 'paused', ended: 'ended', diverged: 'diverged', failed: 'failed', done: 'done', 'early-stop': 'stopped early: the loss no longer fell', stopped: 'stopped' };
 
+function stateOf({ status, live, series }: ShownRun): string {
+  if (live !== null && live.state === 'ended' && series.ended !== null) return series.ended === 'steps' ? 'done' : (WORDS[series.ended] ?? series.ended);
+  return WORDS[status] ?? status;
+}
+
 /** Where a run stands, in a line. */
-function where({ status, recipe, live, series }: ShownRun, step: number): string {
-  const parts = [live !== null && series.ended !== null && live.state === 'ended' ? (series.ended === 'steps' ? 'done' : (WORDS[series.ended] ?? series.ended)) : (WORDS[status] ?? status)];
+function where(run: ShownRun, step: number): string {
+  const { recipe, live } = run;
+  const parts = [stateOf(run)];
   parts.push(`step ${formatCount(step)}${recipe === null ? '' : ` of ${formatCount(recipe.steps)}`}`);
   if (recipe !== null) parts.push(`${recipe.arch}, ${formatCount(recipe.d_sae)} features`);
   if (live !== null) parts.push(`${live.status.backend}${live.inWorker ? ', in a worker' : ', in the page’s own thread'}`);

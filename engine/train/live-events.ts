@@ -2,10 +2,11 @@
  * Events on their way to whoever listens. A run of thousands of steps a second
  * would fill a page with messages, so they wait here and go in batches.
  *
- * Kept true: order; what only replaces an older figure (densities, snapshots)
- * is in a batch once, the latest; of metrics that nobody has fetched every
+ * Kept true: order; a batch has one window of densities at most, that of all rows
+ * since the last one, and one snapshot, the latest; of metrics that nobody has fetched every
  * second one goes when there are too many, the latest never.
  */
+import type { DensityWindow } from './events.js';
 import type { LiveEvent } from './live-messages.js';
 
 /** Events that wait at most. */
@@ -19,7 +20,11 @@ export class EventBuffer {
   }
 
   push(event: LiveEvent): void {
-    if (event.type === 'densities' || event.type === 'snapshot') this.#events = this.#events.filter(({ type }) => type !== event.type);
+    if (event.type === 'snapshot') this.#take('snapshot');
+    if (event.type === 'densities') {
+      const before = this.#take('densities');
+      if (before !== null) return this.push({ type: 'densities', window: together(before.window, event.window) });
+    }
     // What was undone before anybody heard of it.
     if (event.type === 'rewound') this.#events = this.#events.filter((waiting) => stepOf(waiting) <= event.step);
     this.#events.push(event);
@@ -38,11 +43,22 @@ export class EventBuffer {
     return this.#events.shift();
   }
 
+  /** Takes the event of a kind out, of which there is one at most. */
+  #take<T extends LiveEvent['type']>(type: T): (LiveEvent & { readonly type: T }) | null {
+    const at = this.#events.findIndex((event) => event.type === type);
+    return at < 0 ? null : ((this.#events.splice(at, 1)[0] as LiveEvent & { readonly type: T }) ?? null);
+  }
+
   #thin(): void {
     let odd = false;
     const kept = this.#events.reverse().filter(({ type }) => type !== 'metrics' || (odd = !odd));
     this.#events = kept.reverse();
   }
+}
+
+/** Two windows that follow each other, as one of both their rows. */
+function together(first: DensityWindow, second: DensityWindow): DensityWindow {
+  return { step: second.step, rows: first.rows + second.rows, counts: second.counts.map((count, feature) => count + (first.counts[feature] as number)) };
 }
 
 /** The step that an event is of. */
