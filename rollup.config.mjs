@@ -1,6 +1,7 @@
 /**
  * The builds:
  *   dist/index.js            engine and plugins, ES modules, dependencies external
+ *   dist/train.js            the trainer, dist/generate.js generators and matching, likewise
  *   dist/components/*.js     elements, ES modules
  *   dist/cli.js              the program, for Node and Deno
  *   dist/saekit.js           everything a page needs in one minified file, for a <script type="module">
@@ -45,6 +46,8 @@ export default [
   {
     input: {
       index: 'plugins/index.ts',
+      train: 'engine/train/index.ts',
+      generate: 'engine/generate/index.ts',
       cli: 'cli/main.ts',
       worker: 'engine/wasm/worker.ts',
       'live-worker': 'engine/train/live-worker.ts',

@@ -101,8 +101,10 @@ process.on('uncaughtException', (error) => {
 });
 // Stdout is the result's alone: what plugins and libraries have to say goes to stderr.
 console.log = console.info = console.debug = console.error;
-const status = await main(process.argv.slice(2));
-await flushed(process.stdout);
-await flushed(process.stderr);
-// A GPU device or a worker may keep the process alive; the work is done.
-process.exit(status);
+// Not awaited at the top: chunks that are loaded later may share code with this module, and would wait for it to end.
+void main(process.argv.slice(2)).then(async (status) => {
+  await flushed(process.stdout);
+  await flushed(process.stderr);
+  // A GPU device or a worker may keep the process alive; the work is done.
+  process.exit(status);
+});
