@@ -120,7 +120,8 @@ export function backward(mode: u32, rows: u32, offsets: usize, ids: usize, fs: u
       } else if (mode == GATE_ALONE) {
         increase(load<usize>(plan, G_GATE) + at, g);
       } else if (mode == GHOST) {
-        gz = f * g;
+        // What was clipped has no slope.
+        gz = z < 30 ? f * g : 0;
       }
       if (gdec && f != 0) add(gdec + <usize>i * bytes, f, seen, bytes);
       if (gz != 0) {
