@@ -277,6 +277,7 @@ export function trainSuite(open: () => Promise<TrainBackend>, test: Test, { shap
     const start = emptyMoments(objective, parameters);
     const opened_ = await backend();
     await throws(() => opened_.start({ ...objective, penalty: { kind: 'l0' } }, ADAM, start), UsageError, 'penalty l0');
+    await throws(() => opened_.start(objective, { ...ADAM, frozen: ['threshold'] }, start), UsageError, 'frozen names threshold');
     await throws(() => opened_.start(objective, ADAM, { ...start, parameters: { ...parameters, b_dec: new Float32Array(3) } }), ShapeError, 'b_dec has 3 values, expected 7');
     const session = await opened_.start(objective, ADAM, start);
     await throws(() => session.step(x.subarray(1), rows, controls), ShapeError, `x has ${x.length - 1} values`);

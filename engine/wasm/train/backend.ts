@@ -1,7 +1,7 @@
 /** Training on WASM: `TrainBackend` over the AssemblyScript kernels of assembly/train/. */
 import type { BackendInfo } from '../../backend.js';
 import { BackendError } from '../../errors.js';
-import { checkObjective, checkTrainState } from '../../train/checks.js';
+import { checkObjective, checkOptimizer, checkTrainState } from '../../train/checks.js';
 import type { Objective, Optimizer } from '../../train/objective.js';
 import type { TrainBackend, TrainSession, TrainState } from '../../train/session.js';
 import type { KernelModule } from '../loader.js';
@@ -40,6 +40,7 @@ export async function createWasmTrainBackend({ relaxed = false }: WasmTrainOptio
     async start(objective: Objective, optimizer: Optimizer, state: TrainState): Promise<TrainSession> {
       if (disposed) throw new BackendError('the training backend was disposed of');
       checkObjective(objective);
+      checkOptimizer(objective, optimizer);
       checkTrainState(objective, state, true);
       const kernels = new WebAssembly.Instance(compiled, {}).exports as unknown as TrainKernels;
       return new WasmTrainSession(info, kernels, objective, optimizer, state);
