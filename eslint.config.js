@@ -54,6 +54,6 @@ export default tseslint.config(
   { files: ['cli/**/*.ts'], rules: closed('cli/ may import engine/ and plugins/.', ...room('gpu'), ...room('assembly'), ...room('components')) },
   {
     files: ['**/*.mjs', '**/*.js'],
-    languageOptions: { globals: Object.fromEntries(['process', 'console', 'Buffer', 'URL', 'fetch', 'performance', 'setTimeout', 'clearTimeout', 'document', 'window', 'customElements', 'CSSStyleSheet', 'Event', 'HTMLElement', 'self', 'Worker', 'location', 'history', 'navigator', 'postMessage', 'onmessage', 'TextDecoder', 'TextEncoder', 'globalThis', 'AbortController', 'Blob', 'structuredClone', 'URLSearchParams', 'addEventListener', 'queueMicrotask'].map((name) => [name, 'readonly'])) },
+    languageOptions: { globals: Object.fromEntries(['process', 'console', 'Buffer', 'URL', 'fetch', 'performance', 'setTimeout', 'clearTimeout', 'document', 'window', 'customElements', 'CSSStyleSheet', 'Event', 'HTMLElement', 'self', 'Worker', 'location', 'history', 'navigator', 'postMessage', 'onmessage', 'TextDecoder', 'TextEncoder', 'globalThis', 'AbortController', 'Blob', 'structuredClone', 'URLSearchParams', 'FormData', 'addEventListener', 'queueMicrotask', 'FormData'].map((name) => [name, 'readonly'])) },
   },
 );
