@@ -12,7 +12,7 @@ const { values, positionals } = parseArgs({ options: { acts: { type: 'string' } 
 if (values.acts === undefined || positionals.length === 0) throw new Error('usage: bench/rare.ts --acts FILE RUN…');
 const data = await openTrainData({ acts: values.acts, seed: 0 });
 const { mean } = await dataStatistics(data, { median: false });
-const text = (value: number | null | undefined, digits: number): string => (value == null ? '–' : value.toFixed(digits));
+const text = (value: number | null | undefined, digits: number): string => (value === null || value === undefined ? '–' : value.toFixed(digits));
 console.log('| run | L0 | FVU | dead | below 1e-5 | below 1e-4 | rare D/E, quartiles | live D/E, median | cos(r̄, −(μ − b_dec)) | own cosine, median | rare bias | live bias |\n|---|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|');
 for (const path of positionals) {
   const run = await openRun(path);

@@ -176,7 +176,7 @@ function summary({ steps, tokens, last, checkpoint, seconds, tokens_per_second, 
   const classes = Object.entries(checkpoint?.classes ?? {}).flatMap(([name, count]) => (count > 0 ? [`${thousands(count)} ${name}`] : []));
   return [
     `${recipe.arch}, ${thousands(recipe.d_sae)} features: ${thousands(steps)} steps, ${thousands(tokens)} rows`,
-    `${checkpoint?.tokens == null ? '' : `L0 ${figure(checkpoint.l0)}   FVU ${figure(checkpoint.fvu)}   over ${thousands(checkpoint.tokens)} rows   `}loss ${figure(last?.loss ?? null)}`,
+    `${checkpoint === null || checkpoint.tokens === null ? '' : `L0 ${figure(checkpoint.l0)}   FVU ${figure(checkpoint.fvu)}   over ${thousands(checkpoint.tokens)} rows   `}loss ${figure(last?.loss ?? null)}`,
     ...(classes.length > 0 ? [classes.join(', ')] : []),
     `${duration(seconds)} of training, ${thousands(Math.round(tokens_per_second))} rows/s`,
     `run: ${out}`,

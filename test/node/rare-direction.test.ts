@@ -8,7 +8,7 @@ import { loadSae } from '../../engine/formats/load-sae.js';
 import { gaussian } from '../shared/random.js';
 
 const folder = fileURLToPath(new URL('../fixtures/stories260k-relu-step12000/', import.meta.url));
-const near = (value: number | null | undefined, expected: number, tolerance: number): void => assert.ok(value != null && Math.abs(value - expected) <= tolerance, `${value}, expected ${expected} ± ${tolerance}`);
+const near = (value: number | null | undefined, expected: number, tolerance: number): void => assert.ok(value !== null && value !== undefined && Math.abs(value - expected) <= tolerance, `${value}, expected ${expected} ± ${tolerance}`);
 
 /** numpy (linalg.svd, quantile) over the same weights and counts. */
 const EXPECTED = {

@@ -36,7 +36,6 @@ export async function createWasmTrainBackend({ relaxed = false }: WasmTrainOptio
   let disposed = false;
   return {
     info,
-    // eslint-disable-next-line @typescript-eslint/require-await -- what is thrown is a rejection
     async start(objective: Objective, optimizer: Optimizer, state: TrainState): Promise<TrainSession> {
       if (disposed) throw new BackendError('the training backend was disposed of');
       checkObjective(objective);
