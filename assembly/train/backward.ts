@@ -8,7 +8,7 @@
  * One pass over d_i, both gradients, s and xbar: what an entry costs does not depend on d_sae.
  */
 import { L1, LP, LP_ROOT, TANH } from './activations';
-import { add, dot } from './vectors';
+import { add, addBoth, dot } from './vectors';
 
 /** f = z (relu, topk, batchtopk), and reconstructions that are not penalised (AuxK). */
 export const PLAIN: u32 = 0;
@@ -123,11 +123,11 @@ export function backward(mode: u32, rows: u32, offsets: usize, ids: usize, fs: u
         // What was clipped has no slope.
         gz = z < 30 ? f * g : 0;
       }
-      if (gdec && f != 0) add(gdec + <usize>i * bytes, f, seen, bytes);
-      if (gz != 0) {
-        add(genc + <usize>i * bytes, gz, x, bytes);
-        increase(zsum + at, gz);
-      }
+      const row = <usize>i * bytes;
+      if (gdec && f != 0 && gz != 0) addBoth(gdec + row, f, seen, genc + row, gz, x, bytes);
+      else if (gz != 0) add(genc + row, gz, x, bytes);
+      else if (gdec && f != 0) add(gdec + row, f, seen, bytes);
+      if (gz != 0) increase(zsum + at, gz);
     }
     s += <usize>groups * bytes;
     x += bytes;

@@ -33,3 +33,21 @@ export function squaresOf(x: usize, bytes: usize): f64 {
   s0 = f64x2.add(s0, s1);
   return f64x2.extract_lane(s0, 0) + f64x2.extract_lane(s0, 1);
 }
+
+/** y += value x and y2 += value2 x2, in one pass. */
+// @ts-ignore: decorator
+@inline export function addBoth(y: usize, value: f32, x: usize, y2: usize, value2: f32, x2: usize, bytes: usize): void {
+  const splat = f32x4.splat(value);
+  const splat2 = f32x4.splat(value2);
+  let at: usize = 0;
+  for (; at + 32 <= bytes; at += 32) {
+    v128.store(y + at, f32x4.add(v128.load(y + at), f32x4.mul(splat, v128.load(x + at))));
+    v128.store(y2 + at, f32x4.add(v128.load(y2 + at), f32x4.mul(splat2, v128.load(x2 + at))));
+    v128.store(y + at, f32x4.add(v128.load(y + at, 16), f32x4.mul(splat, v128.load(x + at, 16))), 16);
+    v128.store(y2 + at, f32x4.add(v128.load(y2 + at, 16), f32x4.mul(splat2, v128.load(x2 + at, 16))), 16);
+  }
+  if (at < bytes) {
+    v128.store(y + at, f32x4.add(v128.load(y + at), f32x4.mul(splat, v128.load(x + at))));
+    v128.store(y2 + at, f32x4.add(v128.load(y2 + at), f32x4.mul(splat2, v128.load(x2 + at))));
+  }
+}
