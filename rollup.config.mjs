@@ -52,6 +52,7 @@ export default [
       worker: 'engine/wasm/worker.ts',
       'live-worker': 'engine/train/live-worker.ts',
       'components/index': 'components/index.ts',
+      'components/training': 'components/training.ts',
     },
     external,
     plugins: [assets, typescript(), nodeResolve()],
