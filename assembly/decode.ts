@@ -36,7 +36,7 @@ export function decode(offsets: usize, rows: u32, features: usize, values: usize
 }
 
 // @ts-ignore: decorator
-@inline function addFour(y: usize, bytes: usize, w0: usize, v0: v128, w1: usize, v1: v128, w2: usize, v2: v128, w3: usize, v3: v128): void {
+@inline export function addFour(y: usize, bytes: usize, w0: usize, v0: v128, w1: usize, v1: v128, w2: usize, v2: v128, w3: usize, v3: v128): void {
   for (let at: usize = 0; at < bytes; at += 16) {
     let sum = v128.load(y + at);
     sum = f32x4.add(sum, f32x4.mul(v0, v128.load(w0 + at)));
@@ -48,7 +48,7 @@ export function decode(offsets: usize, rows: u32, features: usize, values: usize
 }
 
 // @ts-ignore: decorator
-@inline function addOne(y: usize, bytes: usize, w: usize, value: v128): void {
+@inline export function addOne(y: usize, bytes: usize, w: usize, value: v128): void {
   for (let at: usize = 0; at < bytes; at += 16) {
     v128.store(y + at, f32x4.add(v128.load(y + at), f32x4.mul(value, v128.load(w + at))));
   }

@@ -5,10 +5,13 @@
  *   g_f = d_i . s + the penalty's derivative,  g_z by the selection's rule,
  *   dW_dec[i] += f s,  dW_enc[i] += g_z xbar_r,  zsum[i] += g_z
  *
- * One pass over d_i, both gradients, s and xbar: what an entry costs does not depend on d_sae.
+ * Feature after feature, a feature's rows ascending: d_i and both gradients are passed over
+ * once, in the order in which they lie, and a block of a gradient's row stays in registers
+ * while all its entries are added; s and xbar, which are met again and again, are small. So
+ * an entry costs the same whatever d_sae is. Sums are those of row after row, to the bit.
  */
 import { L1, LP, LP_ROOT, TANH } from './activations';
-import { add, addBoth, dot } from './vectors';
+import { dot, gather } from './vectors';
 
 /** f = z (relu, topk, batchtopk), and reconstructions that are not penalised (AuxK). */
 export const PLAIN: u32 = 0;
@@ -48,11 +51,47 @@ const TO_INPUT: u32 = 2;
 }
 
 /**
+ * The entries of some rows by feature.
+ *
+ * @param n features; `ends` [n] u32: written, where feature i's entries end in `columns`, and those of i + 1 begin
+ * @param columns (row from 0 u32, entry u32) for each entry: written
+ */
+export function transpose(rows: u32, offsets: usize, ids: usize, n: u32, ends: usize, columns: usize): void {
+  memory.fill(ends, 0, <usize>n << 2);
+  const begin = <usize>load<u32>(offsets) << 2;
+  const end = <usize>load<u32>(offsets + (<usize>rows << 2)) << 2;
+  for (let e = begin; e < end; e += 4) {
+    const at = ends + (<usize>load<u32>(ids + e) << 2);
+    store<u32>(at, load<u32>(at) + 1);
+  }
+  let sum: u32 = 0;
+  for (let i: usize = 0; i < <usize>n << 2; i += 4) {
+    const count = load<u32>(ends + i);
+    store<u32>(ends + i, sum);
+    sum += count;
+  }
+  for (let r: u32 = 0; r < rows; r++) {
+    const last = load<u32>(offsets + (<usize>r << 2), 4);
+    for (let e = load<u32>(offsets + (<usize>r << 2)); e < last; e++) {
+      const at = ends + (<usize>load<u32>(ids + (<usize>e << 2)) << 2);
+      const to = load<u32>(at);
+      store<u32>(at, to + 1);
+      store<u32>(columns + (<usize>to << 3), r);
+      store<u32>(columns + (<usize>to << 3), e, 4);
+    }
+  }
+}
+
+/**
+ * @param from the first feature; `budget` entries, after which no further feature is begun
+ * @param ends, columns of `transpose`
  * @param s [rows][groups][dp] f32; `widths` [groups] u32
  * @param gdec, genc [n, dp] f32; gdec 0 where the decoder is detached
  * @param zsum [n] f32
+ * @param list scratch, [rows] of 16 bytes
+ * @returns the feature to go on with, n at the end
  */
-export function backward(mode: u32, rows: u32, offsets: usize, ids: usize, fs: usize, zs: usize, s: usize, widths: usize, groups: u32, dp: u32, x: usize, w: usize, gdec: usize, genc: usize, zsum: usize, plan: usize): void {
+export function backward(mode: u32, from: u32, n: u32, budget: u32, ends: usize, columns: usize, fs: usize, zs: usize, s: usize, widths: usize, groups: u32, dp: u32, x: usize, w: usize, gdec: usize, genc: usize, zsum: usize, list: usize, plan: usize): u32 {
   const bytes = <usize>dp << 2;
   const kind = load<u32>(plan, KIND);
   const coefficient = load<f32>(plan, COEFFICIENT);
@@ -61,17 +100,25 @@ export function backward(mode: u32, rows: u32, offsets: usize, ids: usize, fs: u
   const rowScales = load<usize>(plan, ROW_SCALES);
   const normSum = load<usize>(plan, NORM_SUM);
   const scale = load<f32>(plan, TANH_SCALE);
-  for (let r: u32 = 0; r < rows; r++) {
-    const end = <usize>load<u32>(offsets + (<usize>r << 2), 4) << 2;
-    let group: u32 = 0;
-    for (let e = <usize>load<u32>(offsets + (<usize>r << 2)) << 2; e < end; e += 4) {
-      const i = load<u32>(ids + e);
-      const at = <usize>i << 2;
-      while (i >= load<u32>(widths + (<usize>group << 2))) group++;
-      const seen = s + <usize>group * bytes;
+  let column: u32 = from > 0 ? load<u32>(ends + (<usize>(from - 1) << 2)) : 0;
+  const stop = column + budget;
+  let group: u32 = 0;
+  let i = from;
+  for (; i < n && column < stop; i++) {
+    const at = <usize>i << 2;
+    const end = load<u32>(ends + at);
+    if (column == end) continue;
+    while (i >= load<u32>(widths + (<usize>group << 2))) group++;
+    const seen = s + <usize>group * bytes;
+    const row = w + <usize>i * bytes;
+    let to = list;
+    for (; column < end; column++) {
+      const r = <usize>load<u32>(columns + (<usize>column << 3));
+      const e = <usize>load<u32>(columns + (<usize>column << 3), 4) << 2;
+      const sr = seen + r * groups * bytes;
       const f = load<f32>(fs + e);
       const z = load<f32>(zs + e);
-      let g = dot(w + <usize>i * bytes, seen, bytes);
+      let g = dot(row, sr, bytes);
       // The penalty, where it is on f; gated's is on z, and added below.
       if (kind != 0 && (mode == PLAIN || mode == JUMP)) {
         if (kind == L1) {
@@ -81,7 +128,7 @@ export function backward(mode: u32, rows: u32, offsets: usize, ids: usize, fs: u
           } else g += coefficient;
         } else if (kind == LP || kind == LP_ROOT) {
           const slope = <f32>(power * Math.pow(f, power - 1));
-          g += kind == LP ? coefficient * slope : coefficient * (slope / <f32>power) * load<f32>(rowScales + (<usize>r << 2));
+          g += kind == LP ? coefficient * slope : coefficient * (slope / <f32>power) * load<f32>(rowScales + (r << 2));
         } else if (kind == TANH) {
           const norm = load<f32>(norms + at);
           const t = <f32>Math.tanh(<f64>(scale * f * norm));
@@ -123,13 +170,15 @@ export function backward(mode: u32, rows: u32, offsets: usize, ids: usize, fs: u
         // What was clipped has no slope.
         gz = z < 30 ? f * g : 0;
       }
-      const row = <usize>i * bytes;
-      if (gdec && f != 0 && gz != 0) addBoth(gdec + row, f, seen, genc + row, gz, x, bytes);
-      else if (gz != 0) add(genc + row, gz, x, bytes);
-      else if (gdec && f != 0) add(gdec + row, f, seen, bytes);
       if (gz != 0) increase(zsum + at, gz);
+      store<usize>(to, sr);
+      store<f32>(to, f, 4);
+      store<usize>(to, x + r * bytes, 8);
+      store<f32>(to, gz, 12);
+      to += 16;
     }
-    s += <usize>groups * bytes;
-    x += bytes;
+    if (gdec) gather(gdec + <usize>i * bytes, list, to, bytes);
+    gather(genc + <usize>i * bytes, list + 8, to, bytes);
   }
+  return i;
 }

@@ -1,9 +1,10 @@
 /** Reconstructions of prefixes of the dictionary, what they leave, and how that enters the gradient. */
-import { add, squaresOf } from './vectors';
+import { addFour, addOne } from '../decode';
+import { squaresOf } from './vectors';
 
 /**
  * y_g = bias + the sum of f_i d_i over i < widths[g], for each group g: entries ascend, so each
- * prefix continues the one before it.
+ * prefix continues the one before it. Four entries pass over y at a time, as in ../decode.ts.
  *
  * @param fs f32 for each entry; `bias` [dp] f32, or 0; `y` [rows][groups][dp] f32: written
  */
@@ -16,13 +17,22 @@ export function decodeGroups(rows: u32, offsets: usize, ids: usize, fs: usize, w
       if (g > 0) memory.copy(y, y - bytes, bytes);
       else if (bias) memory.copy(y, bias, bytes);
       else memory.fill(y, 0, bytes);
-      const width = load<u32>(widths + (<usize>g << 2));
-      for (; e < end; e += 4) {
-        const i = load<u32>(ids + e);
-        if (i >= width) break;
-        const f = load<f32>(fs + e);
-        if (f != 0) add(y, f, w + <usize>i * bytes, bytes);
+      let stop = end;
+      if (g + 1 < groups) {
+        const width = load<u32>(widths + (<usize>g << 2));
+        stop = e;
+        while (stop < end && load<u32>(ids + stop) < width) stop += 4;
       }
+      for (; e + 16 <= stop; e += 16) {
+        addFour(
+          y, bytes,
+          w + <usize>load<u32>(ids + e) * bytes, v128.load32_splat(fs + e),
+          w + <usize>load<u32>(ids + e, 4) * bytes, v128.load32_splat(fs + e, 4),
+          w + <usize>load<u32>(ids + e, 8) * bytes, v128.load32_splat(fs + e, 8),
+          w + <usize>load<u32>(ids + e, 12) * bytes, v128.load32_splat(fs + e, 12),
+        );
+      }
+      for (; e < stop; e += 4) addOne(y, bytes, w + <usize>load<u32>(ids + e) * bytes, v128.load32_splat(fs + e));
       y += bytes;
     }
   }

@@ -12,6 +12,6 @@ export { above, centre, packFeatures, scaleColumns, unpair } from './select';
 export { keep, keepLargest, spreadKeys } from './batch';
 export { magnitudes, jump, measure } from './activations';
 export { decodeGroups, residuals } from './decode';
-export { backward } from './backward';
+export { backward, transpose } from './backward';
 export { auxiliary, dead, ghostEntries, ghostResiduals, preactivationLoss } from './dead';
 export { adam, alongDecoder, descend, normalise, norms, removeParallel, squares, throughInput } from './update';

@@ -1,11 +1,13 @@
 /** What training on WASM promises besides the contract, for any runner: memory that stays, calls that follow each other, events that are let in, relaxed SIMD. */
+import { BackendError } from '../../engine/errors.js';
 import type { Objective, Selection } from '../../engine/train/objective.js';
 import type { StepControls, TrainState } from '../../engine/train/session.js';
 import { createWasmTrainBackend } from '../../engine/wasm/train/backend.js';
+import { SPAN } from '../../engine/wasm/train/columns.js';
 import type { WasmTrainSession } from '../../engine/wasm/train/session.js';
 import { plainObjective, randomParameters, randomRows, type CaseShape } from './train-cases.js';
 import { emptyMoments } from './train-oracle.js';
-import { ADAM, sameParameters, trainSuite, within } from './train-suite.js';
+import { ADAM, sameParameters, throws, trainSuite, within } from './train-suite.js';
 
 /** Chunks of 128 rows, tiles of 4 rows and 8 features, blocks of 256 dimensions, 1024 columns collected at a time; ± 1. */
 export const WASM_SHAPES: readonly CaseShape[] = [[1, 1, 1], [2, 3, 5], [31, 16, 33], [33, 5, 65], [127, 3, 7], [128, 4, 8], [129, 5, 9], [2, 255, 15], [3, 256, 16], [2, 257, 17], [2, 2, 1023], [1, 3, 1025]];
@@ -61,6 +63,44 @@ export const wasmTrainSuite: readonly { readonly name: string; run(): Promise<vo
         return state;
       });
       for (const part of ['parameters', 'm', 'v'] as const) sameParameters(together[part], waited[part], part);
+      await backend.dispose();
+    },
+  },
+  {
+    name: 'gradients of more entries than a span are the mean of those of two halves, which are less',
+    async run() {
+      const backend = await createWasmTrainBackend();
+      const [d, d_sae, rows] = [3, 1000, 900];
+      const l1 = { kind: 'l1', byDecoderNorm: false } as const;
+      for (const [selection, penalty] of [[{ kind: 'relu' }, l1], [{ kind: 'gated', detachAuxDecoder: false }, l1], [{ kind: 'batchtopk', byDecoderNorm: false }, { kind: 'none' }]] as const) {
+        const objective = plainObjective({ selection, penalty, d, d_sae, groups: [d_sae] });
+        const [parameters, x] = [randomParameters(objective, 5), randomRows(rows, d, 6)];
+        // batchtopk keeps all that is positive, so that halves keep the same.
+        const controls = { ...CONTROLS, k: d_sae };
+        await within(backend, objective, ADAM, emptyMoments(objective, parameters), async (session) => {
+          const whole = await session.gradients(x, rows, controls);
+          const halves = [await session.gradients(x.subarray(0, (rows / 2) * d), rows / 2, controls), await session.gradients(x.subarray((rows / 2) * d), rows / 2, controls)];
+          const entries = halves.map(({ result }) => (result.l0 * rows) / 2);
+          if (whole.result.l0 * rows < 1.3 * SPAN || entries.some((count) => count > SPAN)) throw new Error(`${entries.join(' and ')} entries say nothing about spans of ${SPAN}`);
+          for (const [name, values] of Object.entries(whole.gradients)) {
+            const means = values.map((_, e) => (halves[0]!.gradients[name as 'W_enc']![e]! + halves[1]!.gradients[name as 'W_enc']![e]!) / 2);
+            const [off, size] = [Math.hypot(...values.map((value, e) => value - means[e]!)), Math.hypot(...means)];
+            if (!(size > 0 && off < 1e-5 * size)) throw new Error(`${selection.kind}: the gradient of ${name} is ${off} from the halves', of ${size}`);
+          }
+        });
+      }
+      await backend.dispose();
+    },
+  },
+  {
+    name: 'a batch of more rows than there are keys is refused',
+    async run() {
+      const backend = await createWasmTrainBackend();
+      const objective = plainObjective({ selection: { kind: 'relu' }, d: 1, d_sae: 2 ** 16, groups: [2 ** 16] });
+      await within(backend, objective, ADAM, emptyMoments(objective, randomParameters(objective, 4)), async (session) => {
+        if (session.maxRows !== 65_535) throw new Error(`maxRows is ${session.maxRows}`);
+        await throws(() => session.step(new Float32Array(65_536), 65_536, CONTROLS), BackendError, '65536 rows, expected at most 65535');
+      });
       await backend.dispose();
     },
   },

@@ -2,6 +2,7 @@
  * From rows to entries on WASM: the dense product of a chunk, and its selection. What a
  * chunk's pre-activations are needed for besides (dead features) is taken while they are there.
  */
+import type { Pace } from '../../pace.js';
 import type { StepControls } from '../../train/session.js';
 import { CHECKS_BOUNDS, type Pointer } from '../loader.js';
 import { CHUNK } from '../shape.js';
@@ -10,6 +11,8 @@ import type { Layout } from './layout.js';
 const DENSE = CHECKS_BOUNDS ? 'denseShuffled' : 'dense';
 const RECORD_BYTES = 32;
 const FLAGS_WORD = 4;
+/** Multiplications between two looks at the clock: a few milliseconds. */
+const PIECE = 2 ** 26;
 /** Columns that are collected at a time, which a row has room for besides what it keeps. */
 const COLLECTED = 1024;
 
@@ -43,7 +46,7 @@ export function allocEntries(layout: Layout, rows: number, most: number, sameVal
 }
 
 /** z of a chunk. @param xbar its rows, [rows, dp] */
-export function preactivations(layout: Layout, xbar: Pointer, first: number, rows: number): Chunk {
+export async function preactivations(layout: Layout, pace: Pace, xbar: Pointer, first: number, rows: number): Promise<Chunk> {
   const { kernels, dp, np } = layout;
   const quads = Math.ceil(rows / 4);
   const packed = layout.alloc(quads * 4 * dp * 4, 'packed rows');
@@ -52,7 +55,11 @@ export function preactivations(layout: Layout, xbar: Pointer, first: number, row
   const stride = np * 4 + 64;
   const z = layout.alloc(quads * 4 * stride, 'pre-activations');
   kernels.packRows(xbar, rows, dp, packed, state, 0, 0);
-  kernels[DENSE](packed, quads, layout.panels, np / 8, dp, layout.bias, z, stride);
+  const panels = Math.max(1, Math.floor(PIECE / (quads * 4 * dp * 8)));
+  for (let panel = 0; panel < np / 8; panel += panels) {
+    if (pace.isDue) await pace.pause();
+    kernels[DENSE](packed, quads, layout.panels + panel * dp * 32, Math.min(panels, np / 8 - panel), dp, layout.bias + panel * 32, z + panel * 32, stride);
+  }
   return { first, rows, z, stride, state };
 }
 
@@ -63,17 +70,27 @@ export function isFinite(layout: Layout, { state, rows }: Chunk): boolean {
   return true;
 }
 
-/** Selections of single rows: all but batchtopk. @returns the chunk's entries, whose offsets begin at 0 */
-export function selectRows(layout: Layout, chunk: Chunk, k: number): Entries {
+/** The most entries that a row may have, but under batchtopk. */
+export function mostOfRow({ objective, n }: Layout, k: number): number {
+  return objective.selection.kind === 'topk' ? Math.min(k, n) : n;
+}
+
+/**
+ * Selections of single rows: all but batchtopk.
+ * @param entries get the chunk's, from entry `at` on
+ * @returns where the next chunk's begin
+ */
+export function selectRows(layout: Layout, chunk: Chunk, k: number, entries: Entries, at: number): number {
   const { kernels, objective, np, n } = layout;
-  const { rows, z, stride, state } = chunk;
+  const { first, rows, z, stride, state } = chunk;
   const { selection } = objective;
-  if (selection.kind === 'topk') return selectTopk(layout, chunk, Math.min(k, n), selection.byDecoderNorm);
-  const entries = allocEntries(layout, rows, rows * n, selection.kind === 'relu');
-  const count = kernels.above(z, stride, rows, np, layout.edges, state, entries.ids, entries.zs, entries.offsets, 0);
-  if (selection.kind === 'jumprelu') kernels.jump(count, entries.ids, entries.zs, layout.slot('threshold').p, entries.fs);
-  if (selection.kind === 'gated') kernels.magnitudes(count, entries.ids, entries.zs, layout.slot('b_gate').p, layout.scales, layout.slot('b_enc').p, entries.fs);
-  return entries;
+  const offsets = entries.offsets + first * 4;
+  if (selection.kind === 'topk') return selectTopk(layout, chunk, Math.min(k, n), selection.byDecoderNorm, { ...entries, offsets }, at);
+  const end = kernels.above(z, stride, rows, np, layout.edges, state, entries.ids, entries.zs, offsets, at);
+  const [ids, zs, fs] = [entries.ids + at * 4, entries.zs + at * 4, entries.fs + at * 4];
+  if (selection.kind === 'jumprelu') kernels.jump(end - at, ids, zs, layout.slot('threshold').p, fs);
+  if (selection.kind === 'gated') kernels.magnitudes(end - at, ids, zs, layout.slot('b_gate').p, layout.scales, layout.slot('b_enc').p, fs);
+  return end;
 }
 
 /** What is ranked by: z, or z times the decoder's norms in a tile of its own. */
@@ -84,10 +101,9 @@ function ranksOf(layout: Layout, { z, stride, rows }: Chunk, byDecoderNorm: bool
   return ranks;
 }
 
-function selectTopk(layout: Layout, chunk: Chunk, k: number, byDecoderNorm: boolean): Entries {
+function selectTopk(layout: Layout, chunk: Chunk, k: number, byDecoderNorm: boolean, entries: Entries, at: number): number {
   const { kernels, np } = layout;
   const { rows, z, stride, state } = chunk;
-  const entries = allocEntries(layout, rows, rows * k, true);
   const ranks = ranksOf(layout, chunk, byDecoderNorm);
   const keep = k + 1;
   const full = Math.max(2 * keep, 256);
@@ -99,8 +115,7 @@ function selectTopk(layout: Layout, chunk: Chunk, k: number, byDecoderNorm: bool
   const counts = layout.alloc(rows * 4, 'counts');
   const pairs = layout.alloc(Math.max(1, rows * k) * 8, 'entries');
   kernels.finish(rows, k, state, candidates, capacity, counts, pairs);
-  kernels.unpair(z, stride, rows, counts, pairs, entries.ids, entries.zs, entries.offsets, 0);
-  return entries;
+  return kernels.unpair(z, stride, rows, counts, pairs, entries.ids, entries.zs, entries.offsets, at);
 }
 
 /** batchtopk: candidates of chunk after chunk, of which the batch's largest become its entries. */

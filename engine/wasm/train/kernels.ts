@@ -28,7 +28,8 @@ export interface TrainKernels {
   measure(rows: number, offsets: Pointer, ids: Pointer, fs: Pointer, zs: Pointer, ps: Pointer, kind: number, norms: Pointer, theta: Pointer, p: number, next: number, scale: number, fired: Pointer, rowL0: Pointer, rowScales: Pointer, figures: Pointer): void;
   decodeGroups(rows: number, offsets: Pointer, ids: Pointer, fs: Pointer, w: Pointer, dp: number, bias: Pointer, widths: Pointer, groups: number, y: Pointer): void;
   residuals(rows: number, groups: number, dp: number, y: Pointer, x: Pointer, factors: Pointer, totals: Pointer, errors: Pointer, rowErrors: Pointer, outer: Pointer): void;
-  backward(mode: number, rows: number, offsets: Pointer, ids: Pointer, fs: Pointer, zs: Pointer, s: Pointer, widths: Pointer, groups: number, dp: number, x: Pointer, w: Pointer, gdec: Pointer, genc: Pointer, zsum: Pointer, plan: Pointer): void;
+  transpose(rows: number, offsets: Pointer, ids: Pointer, n: number, ends: Pointer, columns: Pointer): void;
+  backward(mode: number, from: number, n: number, budget: number, ends: Pointer, columns: Pointer, fs: Pointer, zs: Pointer, s: Pointer, widths: Pointer, groups: number, dp: number, x: Pointer, w: Pointer, gdec: Pointer, genc: Pointer, zsum: Pointer, list: Pointer, plan: Pointer): number;
   dead(z: Pointer, stride: number, rows: number, list: Pointer, count: number, k: number, relu: number, keys: Pointer, ids: Pointer, zs: Pointer, offsets: Pointer, at: number): number;
   auxiliary(rows: number, dp: number, y: Pointer, e: Pointer, factor: number, outer: Pointer): number;
   ghostEntries(z: Pointer, stride: number, rows: number, list: Pointer, count: number, ids: Pointer, zs: Pointer, fs: Pointer, offsets: Pointer, at: number): number;

@@ -44,6 +44,8 @@ export class Layout {
   readonly fired: Pointer;
   readonly deadList: Pointer;
   readonly deadKeys: Pointer;
+  /** [np] u32: where each feature's entries end (backward.ts). */
+  readonly ends: Pointer;
   readonly plan: Pointer;
   /** [dp] f64 the gradient of b_dec. */
   readonly outer: Pointer;
@@ -75,7 +77,7 @@ export class Layout {
     this.slots = slots;
     const vector = (): Pointer => this.alloc(this.np * 4, 'vectors of d_sae');
     this.panels = this.alloc(this.np * this.dp * 4, 'the packed encoder');
-    [this.bias, this.edges, this.norms, this.normSum, this.band, this.scales, this.fired, this.deadList, this.deadKeys] = [vector(), vector(), vector(), vector(), vector(), vector(), vector(), vector(), vector()];
+    [this.bias, this.edges, this.norms, this.normSum, this.band, this.scales, this.fired, this.deadList, this.deadKeys, this.ends] = [vector(), vector(), vector(), vector(), vector(), vector(), vector(), vector(), vector(), vector()];
     // The sum of z's gradients is b_enc's gradient, but for gated, whose z is the gate's.
     this.zsum = objective.selection.kind === 'gated' ? vector() : this.slot('b_enc').g;
     this.plan = this.alloc(PLAN_WORDS * 4, 'the plan');

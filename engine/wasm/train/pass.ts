@@ -1,15 +1,17 @@
 /**
  * One pass over a batch on WASM: entries, reconstructions, residuals, gradients. Rows go in
- * chunks, and each chunk through all of it before the next, except under batchtopk, whose
- * selection needs the whole batch, and AuxK, whose normalisation needs all residuals.
+ * chunks as far as the residuals, and in spans of chunks through the gradients, except under
+ * batchtopk, whose selection needs the whole batch, and AuxK, whose normalisation needs all residuals.
  */
 import type { Pace } from '../../pace.js';
 import type { Objective } from '../../train/objective.js';
 import type { StepControls, StepResult } from '../../train/session.js';
 import type { Pointer } from '../loader.js';
-import { BatchSelection, allocEntries, chunks, isFinite, preactivations, selectRows, type Chunk, type Entries } from './entries.js';
+import { CHUNK } from '../shape.js';
+import { Columns, pieces, SPAN, spans, type Rows, type Seen } from './columns.js';
+import { BatchSelection, allocEntries, chunks, isFinite, mostOfRow, preactivations, selectRows, type Chunk, type Entries } from './entries.js';
 import type { Layout } from './layout.js';
-import { FLAG, MODE, PENALTY, PLAN, penaltyKind, weighsWithNorm } from './plan.js';
+import { FLAG, MODE, PENALTY, PLAN, PLAN_WORDS, penaltyKind, weighsWithNorm } from './plan.js';
 
 /** What a pass leaves besides the gradients in the layout. */
 export interface Passed {
@@ -38,6 +40,11 @@ export class Pass {
   readonly #errors: Pointer;
   readonly #rowErrors: Pointer;
   readonly #rowL0: Pointer;
+  /** [rows] f32, of a penalty that is a root. */
+  readonly #rowScales: Pointer;
+  /** [rows][groups][dp] the residuals that features see; [rows, dp] those of gated's second reconstruction. */
+  readonly #seen: Pointer;
+  readonly #gateSeen: Pointer;
   readonly #dead: number;
   readonly #aux: Entries;
   readonly #ghosts: Entries;
@@ -48,7 +55,7 @@ export class Pass {
 
   /** @param x [rows, d] */
   constructor(layout: Layout, x: Float32Array, rows: number, controls: StepControls, gradients: boolean) {
-    const { kernels, d, dp, n, objective } = layout;
+    const { kernels, d, dp, objective } = layout;
     this.#layout = layout;
     this.#objective = objective;
     this.#rows = rows;
@@ -61,6 +68,9 @@ export class Pass {
     this.#xbar = objective.applyBDecToInput ? layout.alloc(rows * dp * 4, 'the rows') : this.#x;
     this.#rowErrors = layout.alloc(rows * 8, 'the rows');
     this.#rowL0 = layout.alloc(rows * 4, 'the rows');
+    this.#rowScales = layout.alloc(rows * 4, 'the rows');
+    this.#seen = layout.alloc(rows * objective.groups.length * dp * 4, 'reconstructions');
+    this.#gateSeen = objective.selection.kind === 'gated' ? layout.alloc(rows * dp * 4, 'reconstructions') : 0;
     this.#dead = gradients ? this.#listDead() : 0;
     const { auxk, ghost } = objective;
     const auxEntries = auxk === null ? 0 : rows * Math.min(auxk.k, this.#dead);
@@ -68,7 +78,6 @@ export class Pass {
     this.#errors = auxEntries + ghostEntries > 0 ? layout.alloc(rows * dp * 4, 'residuals') : 0;
     this.#aux = auxEntries > 0 ? allocEntries(layout, rows, auxEntries, true) : empty();
     this.#ghosts = ghostEntries > 0 ? allocEntries(layout, rows, ghostEntries, false) : empty();
-    if (rows * n >= 2 ** 32) throw new RangeError(`WASM training: ${rows} rows x ${n} features are more than 2^32`);
     const staged = kernels.mark() >>> 0;
     const given = layout.alloc(rows * d * 4, 'the rows');
     layout.f32(given, rows * d).set(x.subarray(0, rows * d));
@@ -79,32 +88,57 @@ export class Pass {
   }
 
   async run(pace: Pace): Promise<Passed> {
-    const { kernels } = this.#layout;
     const { selection } = this.#objective;
-    const batch = selection.kind === 'batchtopk' ? new BatchSelection(this.#layout, this.#rows, this.#controls, selection.byDecoderNorm) : null;
+    if (selection.kind === 'batchtopk') await this.#wholeBatch(pace, selection.byDecoderNorm);
+    else await this.#rowByRow(pace, selection.kind === 'relu' || selection.kind === 'topk');
+    if (this.#dead > 0) await this.#revive(pace);
+    return { result: this.#result(), rowErrors: this.#rowErrors, rowL0: this.#rowL0 };
+  }
+
+  /** @param same whether activations are pre-activations */
+  async #rowByRow(pace: Pace, same: boolean): Promise<void> {
+    const { kernels } = this.#layout;
+    const { k } = this.#controls;
+    const most = mostOfRow(this.#layout, k);
+    const entries = allocEntries(this.#layout, this.#rows, Math.min(SPAN + CHUNK * most, this.#rows * most), same);
+    const mark = kernels.mark() >>> 0;
+    let begin = 0;
+    let count = 0;
+    for (const { first, rows } of chunks(this.#rows)) {
+      kernels.reset(mark);
+      count = await this.#encode(pace, first, rows, (chunk) => selectRows(this.#layout, chunk, k, entries, count));
+      kernels.reset(mark);
+      await this.#reconstruct(pace, entries, { first, rows });
+      const next = first + rows;
+      if (count < SPAN && next < this.#rows) continue;
+      await this.#backward(pace, entries, { first: begin, rows: next - begin });
+      begin = next;
+      count = 0;
+    }
+    kernels.reset(mark);
+  }
+
+  async #wholeBatch(pace: Pace, byDecoderNorm: boolean): Promise<void> {
+    const { kernels } = this.#layout;
+    const batch = new BatchSelection(this.#layout, this.#rows, this.#controls, byDecoderNorm);
     const mark = kernels.mark() >>> 0;
     for (const { first, rows } of chunks(this.#rows)) {
-      if (pace.isDue) await pace.pause();
       kernels.reset(mark);
-      const chunk = preactivations(this.#layout, this.#xbar + first * this.#layout.dp * 4, first, rows);
-      if (batch !== null) batch.add(chunk);
-      const entries = batch === null ? selectRows(this.#layout, chunk, this.#controls.k) : null;
-      this.#finite &&= isFinite(this.#layout, chunk);
-      this.#forDead(chunk);
-      if (entries !== null) this.#reconstruct(entries, first, rows);
+      await this.#encode(pace, first, rows, (chunk) => batch.add(chunk));
     }
-    if (batch !== null) {
-      kernels.reset(mark);
-      const entries = batch.finish();
-      const inner = kernels.mark() >>> 0;
-      for (const { first, rows } of chunks(this.#rows)) {
-        if (pace.isDue) await pace.pause();
-        kernels.reset(inner);
-        this.#reconstruct({ ...entries, offsets: entries.offsets + first * 4 }, first, rows);
-      }
-    }
-    if (this.#dead > 0) await this.#revive(pace, mark);
-    return { result: this.#result(), rowErrors: this.#rowErrors, rowL0: this.#rowL0 };
+    kernels.reset(mark);
+    const entries = batch.finish();
+    await this.#reconstruct(pace, entries, { first: 0, rows: this.#rows });
+    for (const span of spans(this.#layout, entries, this.#rows)) await this.#backward(pace, entries, span);
+  }
+
+  /** A chunk's pre-activations, and all that is done while they are there. */
+  async #encode<T>(pace: Pace, first: number, rows: number, select: (chunk: Chunk) => T): Promise<T> {
+    const chunk = await preactivations(this.#layout, pace, this.#xbar + first * this.#layout.dp * 4, first, rows);
+    const selected = select(chunk);
+    this.#finite &&= isFinite(this.#layout, chunk);
+    this.#forDead(chunk);
+    return selected;
   }
 
   #listDead(): number {
@@ -133,8 +167,8 @@ export class Pass {
     layout.f64(layout.figures, 6).set([0, 0, 0, 0, 0, Infinity]);
     layout.f32(layout.factors, groups.length).set(groupWeights.map((weight) => 2 * this.#share * weight));
     layout.f32(layout.wholeFactor, 1)[0] = 2 * this.#share;
-    const words = layout.u32(layout.plan, 17);
-    const floats = layout.f32(layout.plan, 17);
+    const words = layout.u32(layout.plan, PLAN_WORDS);
+    const floats = layout.f32(layout.plan, PLAN_WORDS);
     words.fill(0);
     words[PLAN.kind] = this.#kind;
     floats[PLAN.coefficient] = this.#controls.coefficient / this.#rows;
@@ -176,71 +210,90 @@ export class Pass {
     }
   }
 
-  /** Figures, residuals and gradients of a chunk's entries. */
-  #reconstruct(entries: Entries, first: number, rows: number): void {
+  /** Figures and residuals of some rows' entries. */
+  async #reconstruct(pace: Pace, entries: Entries, all: Rows): Promise<void> {
     const layout = this.#layout;
     const { kernels, dp, objective } = layout;
     const { selection, penalty, groups } = objective;
-    const { ids, zs, fs, offsets } = entries;
-    const rowScales = layout.alloc(rows * 4, 'the rows');
+    const { ids, zs, fs } = entries;
     const threshold = selection.kind === 'jumprelu' ? layout.slot('threshold').p : 0;
     const penalised = selection.kind === 'gated' ? zs : fs;
-    kernels.measure(rows, offsets, ids, fs, zs, penalised, this.#kind, weighsWithNorm(objective) ? layout.norms : 0, threshold, this.#controls.p, this.#controls.pNext ?? 0, penalty.kind === 'tanh' ? penalty.scale : 0, layout.fired, this.#rowL0 + first * 4, rowScales, layout.figures);
-    layout.u32(layout.plan, 17)[PLAN.rowScales] = rowScales;
-    const y = layout.alloc(rows * groups.length * dp * 4, 'reconstructions');
-    const [x, xbar] = [this.#x + first * dp * 4, this.#xbar + first * dp * 4];
     const bias = layout.slot('b_dec').p;
-    const { p: w, g: gdec } = layout.slot('W_dec');
-    kernels.decodeGroups(rows, offsets, ids, fs, w, dp, bias, layout.widths, groups.length, y);
-    kernels.residuals(rows, groups.length, dp, y, x, layout.factors, layout.totals, this.#errors === 0 ? 0 : this.#errors + first * dp * 4, this.#rowErrors + first * 8, this.#gradients ? layout.outer : 0);
+    const w = layout.slot('W_dec').p;
+    for (const { first, rows } of pieces(layout, entries, all)) {
+      if (pace.isDue) await pace.pause();
+      const mark = kernels.mark() >>> 0;
+      const offsets = entries.offsets + first * 4;
+      kernels.measure(rows, offsets, ids, fs, zs, penalised, this.#kind, weighsWithNorm(objective) ? layout.norms : 0, threshold, this.#controls.p, this.#controls.pNext ?? 0, penalty.kind === 'tanh' ? penalty.scale : 0, layout.fired, this.#rowL0 + first * 4, this.#rowScales + first * 4, layout.figures);
+      const y = this.#seen + first * groups.length * dp * 4;
+      const x = this.#x + first * dp * 4;
+      kernels.decodeGroups(rows, offsets, ids, fs, w, dp, bias, layout.widths, groups.length, y);
+      kernels.residuals(rows, groups.length, dp, y, x, layout.factors, layout.totals, this.#errors === 0 ? 0 : this.#errors + first * dp * 4, this.#rowErrors + first * 8, this.#gradients ? layout.outer : 0);
+      if (selection.kind === 'gated' && this.#gradients) {
+        const second = this.#gateSeen + first * dp * 4;
+        kernels.decodeGroups(rows, offsets, ids, zs, w, dp, bias, layout.whole, 1, second);
+        kernels.residuals(rows, 1, dp, second, x, layout.wholeFactor, layout.wholeTotal, 0, layout.alloc(rows * 8, 'the rows'), selection.detachAuxDecoder ? 0 : layout.outer);
+      }
+      kernels.reset(mark);
+    }
+  }
+
+  /** Gradients of a span's entries. */
+  async #backward(pace: Pace, entries: Entries, span: Rows): Promise<void> {
     if (!this.#gradients) return;
-    const genc = layout.slot('W_enc').g;
-    const mode = selection.kind === 'gated' ? MODE.gated : selection.kind === 'jumprelu' ? MODE.jump : MODE.plain;
-    kernels.backward(mode, rows, offsets, ids, fs, zs, y, layout.widths, groups.length, dp, xbar, w, gdec, genc, layout.zsum, layout.plan);
-    if (selection.kind !== 'gated') return;
-    const detached = selection.detachAuxDecoder;
-    const scratch = layout.alloc(rows * 8, 'the rows');
-    kernels.decodeGroups(rows, offsets, ids, zs, w, dp, bias, layout.whole, 1, y);
-    kernels.residuals(rows, 1, dp, y, x, layout.wholeFactor, layout.wholeTotal, 0, scratch, detached ? 0 : layout.outer);
-    kernels.backward(MODE.gateAlone, rows, offsets, ids, zs, zs, y, layout.whole, 1, dp, xbar, w, detached ? 0 : gdec, genc, layout.zsum, layout.plan);
+    const layout = this.#layout;
+    const { kernels, objective } = layout;
+    const { selection, groups } = objective;
+    const mark = kernels.mark() >>> 0;
+    layout.u32(layout.plan, PLAN_WORDS)[PLAN.rowScales] = this.#rowScales + span.first * 4;
+    const columns = new Columns(layout, entries, span);
+    const seen: Seen = { fs: entries.fs, s: this.#seen, widths: layout.widths, groups: groups.length, xbar: this.#xbar, gdec: layout.slot('W_dec').g };
+    await columns.backward(pace, selection.kind === 'gated' ? MODE.gated : selection.kind === 'jumprelu' ? MODE.jump : MODE.plain, seen);
+    if (selection.kind === 'gated') {
+      await columns.backward(pace, MODE.gateAlone, { ...seen, fs: entries.zs, s: this.#gateSeen, widths: layout.whole, groups: 1, gdec: selection.detachAuxDecoder ? 0 : seen.gdec });
+    }
+    kernels.reset(mark);
   }
 
   /** AuxK and ghost gradients, when all residuals are known. */
-  async #revive(pace: Pace, mark: Pointer): Promise<void> {
+  async #revive(pace: Pace): Promise<void> {
     const layout = this.#layout;
     const { kernels, d, dp, objective } = layout;
     const { auxk } = objective;
-    const { p: w, g: gdec } = layout.slot('W_dec');
-    const genc = layout.slot('W_enc').g;
-    layout.u32(layout.plan, 17)[PLAN.kind] = PENALTY.none;
-    let aux = 0;
-    let denominator = 1;
-    let weight = 0;
-    if (auxk !== null) {
-      if (auxk.normalize === 'variance') denominator = this.#variance();
-      const scale = auxk.scaleByDead ? Math.min(this.#dead / auxk.k, 1) : 1;
-      weight = denominator > 0 ? (auxk.coefficient * scale) / (denominator * this.#rows) : 0;
-    }
-    for (const { first, rows } of chunks(this.#rows)) {
-      if (pace.isDue) await pace.pause();
-      kernels.reset(mark);
-      const [xbar, e] = [this.#xbar + first * dp * 4, this.#errors + first * dp * 4];
-      const y = layout.alloc(rows * dp * 4, 'reconstructions');
-      if (auxk !== null && weight > 0) {
-        const { ids, zs, fs, offsets } = this.#aux;
-        kernels.decodeGroups(rows, offsets + first * 4, ids, fs, w, dp, auxk.includeBDec ? layout.slot('b_dec').p : 0, layout.whole, 1, y);
-        aux += kernels.auxiliary(rows, dp, y, e, 2 * weight, auxk.includeBDec ? layout.outer : 0);
-        kernels.backward(MODE.plain, rows, offsets + first * 4, ids, fs, zs, y, layout.whole, 1, dp, xbar, w, gdec, genc, layout.zsum, layout.plan);
-      }
-      if (objective.ghost) {
-        const { ids, zs, fs, offsets } = this.#ghosts;
-        const inverse = 1 / (this.#rows * d);
-        kernels.decodeGroups(rows, offsets + first * 4, ids, fs, w, dp, 0, layout.whole, 1, y);
+    layout.u32(layout.plan, PLAN_WORDS)[PLAN.kind] = PENALTY.none;
+    if (objective.ghost) {
+      const inverse = 1 / (this.#rows * d);
+      await this.#again(pace, MODE.ghost, this.#ghosts, 0, (rows, y, e) => {
         this.#auxiliary += inverse * kernels.ghostResiduals(rows, y, e, dp, d, inverse);
-        kernels.backward(MODE.ghost, rows, offsets + first * 4, ids, fs, zs, y, layout.whole, 1, dp, xbar, w, gdec, genc, layout.zsum, layout.plan);
-      }
+      });
     }
-    this.#auxiliary += weight * aux;
+    if (auxk === null) return;
+    const denominator = auxk.normalize === 'variance' ? this.#variance() : 1;
+    const scale = auxk.scaleByDead ? Math.min(this.#dead / auxk.k, 1) : 1;
+    const weight = denominator > 0 ? (auxk.coefficient * scale) / (denominator * this.#rows) : 0;
+    if (weight === 0) return;
+    const [bias, outer] = auxk.includeBDec ? [layout.slot('b_dec').p, layout.outer] : [0, 0];
+    await this.#again(pace, MODE.plain, this.#aux, bias, (rows, y, e) => {
+      this.#auxiliary += weight * kernels.auxiliary(rows, dp, y, e, 2 * weight, outer);
+    });
+  }
+
+  /** Reconstructs residuals e from other entries, of which `residuals` makes what the entries see, in place. */
+  async #again(pace: Pace, mode: number, entries: Entries, bias: Pointer, residuals: (rows: number, y: Pointer, e: Pointer) => void): Promise<void> {
+    const layout = this.#layout;
+    const { kernels, dp } = layout;
+    const { p: w, g: gdec } = layout.slot('W_dec');
+    for (const { first, rows } of pieces(layout, entries, { first: 0, rows: this.#rows })) {
+      if (pace.isDue) await pace.pause();
+      const y = this.#seen + first * dp * 4;
+      kernels.decodeGroups(rows, entries.offsets + first * 4, entries.ids, entries.fs, w, dp, bias, layout.whole, 1, y);
+      residuals(rows, y, this.#errors + first * dp * 4);
+    }
+    for (const span of spans(layout, entries, this.#rows)) {
+      const mark = kernels.mark() >>> 0;
+      await new Columns(layout, entries, span).backward(pace, mode, { fs: entries.fs, s: this.#seen, widths: layout.whole, groups: 1, xbar: this.#xbar, gdec });
+      kernels.reset(mark);
+    }
   }
 
   /** mean_rows ||e - mean_rows e||^2, in f64. */
