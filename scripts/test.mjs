@@ -79,11 +79,20 @@ async function denoTests() {
   mkdirSync(out, { recursive: true });
   const { bundleForDeno } = await import('./bundle-deno.mjs');
   await bundleForDeno(list, out);
-  const { status, output } = await stream(process.execPath, [
-    'node_modules/deno/bin.cjs', 'test', '--allow-all', '--no-check', '--cached-only', out,
-  ], { NO_COLOR: '1', XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? '/tmp' });
-  const match = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/.exec(output);
-  const count = match ? { passed: Number(match[1]), failed: Number(match[2]), skipped: Number(match[3] ?? 0) } : { passed: 0, failed: 1 };
+  const run = async () => {
+    const { status, output } = await stream(process.execPath, [
+      'node_modules/deno/bin.cjs', 'test', '--allow-all', '--no-check', '--cached-only', out,
+    ], { NO_COLOR: '1', XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? '/tmp' });
+    const match = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed(?: \(\d+ steps?\))?(?: \| (\d+) ignored)?/.exec(output);
+    return { status, count: match ? { passed: Number(match[1]), failed: Number(match[2]), skipped: Number(match[3] ?? 0) } : { passed: 0, failed: 1 } };
+  };
+  let { status, count } = await run();
+  // lavapipe has been seen to corrupt its heap while the process ends, after every test had
+  // passed and devices had been lost on purpose. The tests are run again; what dies twice has failed.
+  if (status !== 0 && count.failed === 0 && count.passed > 0) {
+    console.log(`deno: the process ended with status ${status} after all ${count.passed} tests had passed; running them once more`);
+    ({ status, count } = await run());
+  }
   if (status !== 0 && count.failed === 0) count.failed = 1;
   add('deno', count);
 }
