@@ -30,6 +30,9 @@ interface Listed {
   readonly phi: number;
 }
 
+/** Rounding of phi is far below, and unequal phi seldom closer. */
+const NEAR = 1e-12;
+
 class Cofiring implements Accumulator {
   readonly #d_sae: number;
   readonly #settings: PluginContext<CofiringSettings>['settings'];
@@ -95,7 +98,10 @@ class Cofiring implements Accumulator {
     const { top, min_count } = this.#settings;
     const lists = Array.from({ length: this.#d_sae }, (): Listed[] => []);
     const offer = (list: Listed[], listed: Listed): void => {
-      const before = (b: Listed): boolean => listed.phi > b.phi || (listed.phi === b.phi && listed.other < b.other);
+      const before = (b: Listed): boolean => {
+        const order = this.#compare(listed, b);
+        return order > 0 || (order === 0 && listed.other < b.other);
+      };
       if (list.length === top && !before(list[top - 1]!)) return;
       let at = list.length;
       while (at > 0 && before(list[at - 1]!)) at--;
@@ -110,6 +116,21 @@ class Cofiring implements Accumulator {
       offer(lists[entry.b]!, { entry, other: entry.a, phi });
     });
     return lists;
+  }
+
+  /** Whether a phi is larger than another: where rounding could decide, in whole numbers, phi |phi| by phi |phi|. */
+  #compare(a: Listed, b: Listed): number {
+    if (Math.abs(a.phi - b.phi) > NEAR) return a.phi - b.phi;
+    const [p, q] = [this.#parts(a.entry), this.#parts(b.entry)];
+    const difference = p.product * q.spread - q.product * p.spread;
+    return difference > 0n ? 1 : difference < 0n ? -1 : 0;
+  }
+
+  /** phi |phi| = product / spread. */
+  #parts({ a, b, count }: PairEntry): { product: bigint; spread: bigint } {
+    const [n, na, nb, nab] = [this.#tokens, this.#counts[a]!, this.#counts[b]!, count].map(BigInt) as [bigint, bigint, bigint, bigint];
+    const numerator = n * nab - na * nb;
+    return { product: numerator * (numerator < 0n ? -numerator : numerator), spread: na * (n - na) * nb * (n - nb) };
   }
 
   /** Null where a feature fires on every token: then nothing correlates with it. */
