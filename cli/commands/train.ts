@@ -1,8 +1,9 @@
 /** `saekit train`: an SAE, from activations to a folder of checkpoints. */
 import { readFile } from 'node:fs/promises';
+import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { chooseTrainBackend } from '../../engine/choose-train-backend.js';
-import { NumericError, SaekitError, UsageError } from '../../engine/errors.js';
+import { NumericError, UsageError } from '../../engine/errors.js';
 import { KNOBS, type Knob } from '../../engine/train/knobs.js';
 import type { Recipe } from '../../engine/train/recipe.js';
 import { expectation } from '../../engine/train/resolve-recipe.js';
@@ -69,7 +70,7 @@ export function trainCommand(): Command {
     .option('--context-size <n>', 'positions a context, for --acts of [N, d] without tokens', whole(1))
     .option('--ignore-tokens <ids>', 'leave these token ids out, e.g. 1 for BOS', wholeList)
     .option('--ignore-positions <list>', 'leave these positions of each context out, e.g. 0,1', wholeList)
-    .option('--hold-activations <size>', 'the most that activations may take in memory, e.g. 4GiB; more are read again chunk by chunk (default: 2GiB)', byteSize)
+    .option('--hold-activations <size>', 'the most that activations may take in memory, e.g. 4GiB (default: 2GiB)', byteSize)
     .option('--model-runtime <kind>', 'auto (onnxruntime-node when installed, else onnxruntime-web), web or node', oneOf('auto', 'web', 'node'), 'auto')
     .option('--backend <kind>', 'auto, webgpu or wasm', oneOf('auto', 'webgpu', 'wasm'), 'auto')
     .option('--relaxed-simd', 'WASM: fused multiply-add where the runtime has it; faster, in other last bits')
@@ -168,7 +169,7 @@ async function runTrain(flags: TrainFlags): Promise<void> {
   if (json === true) printJson({ steps, tokens: report.tokens, loss: last?.loss ?? null, fvu: checkpoint?.fvu ?? last?.fvu ?? null, l0: checkpoint?.l0 ?? last?.l0 ?? null, classes: checkpoint?.classes ?? null, seconds, tokens_per_second, out });
   else print(summary(report));
   if (status === 'diverged') throw new NumericError(`the run diverged: ${message ?? ''}`, { hint: `What was reached before is in ${out}. A lower --lr, a longer --warmup or --clip 1 may help.` });
-  if (status === 'stopped') throw new SaekitError(`stopped at step ${steps}`, { hint: 'The same command with --resume goes on from there.' });
+  if (status === 'stopped') process.stderr.write(`saekit: stopped at step ${steps}; the same command with --resume goes on\n`);
 }
 
 function summary({ steps, tokens, last, checkpoint, seconds, tokens_per_second, out, recipe }: TrainReport): string {

@@ -80,7 +80,6 @@ export async function fileSource(options: FileSourceOptions): Promise<Activation
       hasTokens: ids !== null,
       provenance: { kind: 'file', activations: await acts.provenance(), tokens: ids === null ? null : await ids.provenance(), contexts, positions, d },
       ranges: true,
-      tokenIds: ids === null ? undefined : (start, end) => ids.ids(start * positions, end * positions),
       batches: (batchOptions) =>
         contextBatches(batchOptions, contexts, async (start, end) => {
           const [x, batchIds] = await Promise.all([read(start, end), ids === null ? null : ids.ids(start * positions, end * positions)]);

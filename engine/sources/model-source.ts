@@ -179,7 +179,6 @@ async function overModel(model: Model, file: Readonly<Record<string, unknown>>, 
     hasTokens: true,
     provenance: { kind: 'model', model: file, hook: model.hook, tokens: await tokens.provenance(), runtime: model.runtime.description, contexts, positions, d },
     ranges: true,
-    tokenIds: (start, end) => tokens.ids(start * positions, end * positions),
     batches: (batchOptions) => contextBatches(batchOptions, contexts, produce),
     async close() {
       if (closed) return;

@@ -37,7 +37,5 @@ export interface ActivationSource {
   batches(options: BatchOptions): AsyncIterable<ActivationBatch>;
   /** True when `batches` begins at `start` and ends at `end` without reading the rest. */
   readonly ranges?: boolean;
-  /** Tokens of the contexts start to end - 1, row-major, where they can be had without their activations. */
-  readonly tokenIds?: ((start: number, end: number) => Promise<Int32Array>) | undefined;
   close(): Promise<void>;
 }

@@ -1,16 +1,14 @@
 /**
  * Training data from what a person names: activations in a file, a model that is run over tokens,
- * or a generator. Rows that an ignore rule leaves out are not trained on; the others are held, or,
- * where they do not fit, read again chunk by chunk.
+ * or a generator. Rows that an ignore rule leaves out are not trained on; the others are held.
  */
-import { UsageError } from '../errors.js';
+import { NumericError, UsageError } from '../errors.js';
 import type { Ref } from '../io/open.js';
 import { defaultContextsPerBatch } from '../run/run.js';
 import { ignoreRules, type IgnoreRules } from '../run/ignore.js';
 import { progressMeter, type ProgressEvent } from '../run/progress.js';
 import type { OnnxRuntimeOptions } from '../sources/onnx-runtime.js';
 import type { ActivationSource } from '../sources/source.js';
-import { countedRows, keptRows, rowsAtMost } from './counted-rows.js';
 import type { TrainData } from './data.js';
 
 export interface TrainDataOptions extends IgnoreRules {
@@ -29,10 +27,8 @@ export interface TrainDataOptions extends IgnoreRules {
   readonly runtime?: OnnxRuntimeOptions['runtime'];
   /** Of the order of rows. */
   readonly seed: number;
-  /** Bytes of activations that may be held; default 2 GiB. More than that are read in chunks (chunked-data.ts). */
+  /** Bytes of activations that may be held; default 2 GiB. */
   readonly holdBytes?: number | undefined;
-  /** Called with d before rows are read: what it throws is thrown before that work is done. */
-  readonly onWidth?: ((d: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
@@ -47,30 +43,13 @@ export async function openTrainData(options: TrainDataOptions): Promise<TrainDat
   }
   if (options.generate !== undefined) {
     const { generatedData } = await import('../generate/generate.js');
-    const data = generatedData(options.generate as unknown as Parameters<typeof generatedData>[0]);
-    options.onWidth?.(data.d);
-    return data;
+    return generatedData(options.generate as unknown as Parameters<typeof generatedData>[0]);
   }
   const source = await openSource(options);
-  const closeSource = async (): Promise<void> => {
-    if (source !== options.source) await source.close();
-  };
-  let chunked = false;
   try {
-    const { seed, ignoreTokens, ignorePositions, signal, holdBytes = HOLD_BYTES } = options;
-    // Told before a model has run for nothing.
-    ignoreRules(options, source);
-    options.onWidth?.(source.d);
-    const may = Math.floor(holdBytes / (4 * source.d));
-    let most = rowsAtMost(options, source);
-    if (most > may && source.tokenIds !== undefined) most = (await countedRows(source, options, source.contexts, signal))[0]!;
-    if (most <= may) return await hold(source, options, most);
-    const { chunkedData } = await import('./chunked-data.js');
-    const data = await chunkedData(source, { seed, ignoreTokens, ignorePositions, holdBytes, closeSource, signal });
-    chunked = true;
-    return data;
+    return await collect(source, options);
   } finally {
-    if (!chunked) await closeSource();
+    if (source !== options.source) await source.close();
   }
 }
 
@@ -82,23 +61,48 @@ async function openSource({ acts, model, tokens, hook, source, contextSize, runt
   return (await import('../sources/model-source.js')).modelSource({ model: model as Ref, tokens, hook, contextSize, runtime });
 }
 
-/** All rows that count, in memory: once, so that what may be held is what it takes. @throws UsageError where none counts */
-async function hold(source: ActivationSource, options: TrainDataOptions, most: number): Promise<TrainData> {
-  const { signal, seed, onProgress, ignoreTokens = [], ignorePositions = [] } = options;
+/** All rows that count, in memory. @throws UsageError where they do not fit */
+async function collect(source: ActivationSource, options: TrainDataOptions): Promise<TrainData> {
+  const { signal, seed, holdBytes = HOLD_BYTES, onProgress } = options;
   const { d, contexts, positions } = source;
   const counts = ignoreRules(options, source);
+  const most = Math.floor(holdBytes / (4 * d));
+  const pieces: Float32Array[] = [];
   const meter = progressMeter('load', contexts, onProgress);
-  const x = new Float32Array(most * d);
   let rows = 0;
   let read = 0;
   for await (const batch of source.batches({ contextsPerBatch: defaultContextsPerBatch(positions), signal })) {
-    const { counted, countedRows: many } = counts(batch.tokens, batch.contexts);
-    x.set(keptRows(batch.x, counted, many, d, read * positions), rows * d);
-    rows += many;
+    const { counted, countedRows } = counts(batch.tokens, batch.contexts);
+    if (rows + countedRows > most) {
+      throw new UsageError(`the activations are more than ${most} rows of ${d}, which is what may be held`, { hint: 'Raise --hold-activations, or train on fewer tokens.' });
+    }
+    pieces.push(keptRows(batch.x, counted, countedRows, d, rows));
+    rows += countedRows;
     read += batch.contexts;
     meter.update(read, rows);
   }
   if (rows === 0) throw new UsageError('no row of the activations counts: the rules leave out all of them', { hint: 'Check --ignore-tokens and --ignore-positions.' });
+  const x = new Float32Array(rows * d);
+  let at = 0;
+  for (const piece of pieces) {
+    x.set(piece, at);
+    at += piece.length;
+  }
   const { heldData } = await import('./held-data.js');
-  return heldData({ x: x.subarray(0, rows * d), d, seed, provenance: { ...source.provenance, rows, ignore_tokens: ignoreTokens, ignore_positions: ignorePositions } });
+  const { ignoreTokens = [], ignorePositions = [] } = options;
+  return heldData({ x, d, seed, provenance: { ...source.provenance, rows, ignore_tokens: ignoreTokens, ignore_positions: ignorePositions } });
+}
+
+/** @throws NumericError naming the row of a value that is not finite */
+function keptRows(x: Float32Array, counted: Uint8Array, countedRows: number, d: number, first: number): Float32Array {
+  const kept = new Float32Array(countedRows * d);
+  let to = 0;
+  for (let r = 0; r < counted.length; r++) {
+    if (counted[r] === 0) continue;
+    const row = x.subarray(r * d, (r + 1) * d);
+    if (!row.every(Number.isFinite)) throw new NumericError(`training activations, row ${first + to / d}: a value is not finite`);
+    kept.set(row, to);
+    to += d;
+  }
+  return kept;
 }

@@ -41,26 +41,17 @@ export class RunFolder {
    * @throws UsageError where something is there already
    */
   static async create(path: string, overwrite = false): Promise<RunFolder> {
-    const there = await RunFolder.check(path, overwrite);
-    if (there.length > 0) await removeRun(path, there);
-    await mkdir(path, { recursive: true });
-    return new RunFolder(path);
-  }
-
-  /** What `create` would refuse, before there is anything to write; removes nothing. @returns the names that are there */
-  static async check(path: string, overwrite = false): Promise<string[]> {
     const there: string[] = await readdir(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [] as string[];
       throw new UsageError(`${path}: cannot be a run's folder (${error.code === 'ENOTDIR' ? 'it is a file' : error.message})`, { cause: error });
     });
-    // All that a run leaves which was killed as it wrote its first file.
-    if (!there.every((name) => OWN_PARTIAL.test(name))) {
+    if (there.length > 0) {
       const run = there.includes('run.json');
       if (!run || !overwrite) throw new UsageError(`${path}: ${run ? 'holds a training run already' : 'is not empty'}`, { hint: run ? 'Go on with it (--resume), start anew in its place (--overwrite), or choose another folder.' : 'Choose another folder.' });
-      const strange = there.find((name) => !RUN_FILES.test(name));
-      if (strange !== undefined) throw new UsageError(`${path}: holds ${strange}, which is no part of a run; it is left alone`, { hint: 'Choose another folder.' });
+      await removeRun(path, there);
     }
-    return there;
+    await mkdir(path, { recursive: true });
+    return new RunFolder(path);
   }
 
   /**
@@ -133,7 +124,6 @@ export class RunFolder {
 
   /** Drops what was written after the state that the run goes on from. */
   async #rewind(record: RunRecord, step: number): Promise<void> {
-    await removePartial(this.path);
     this.#checkpoints = record.checkpoints.filter((one) => one.step <= step);
     const bytes = await readFile(join(this.path, 'densities.safetensors')).catch(() => null);
     if (bytes !== null) this.#densities = (await readDensities('densities.safetensors', bytes)).filter((one) => one.step <= step);
@@ -163,19 +153,11 @@ function parseJson(name: string, text: string): unknown {
   }
 }
 
-/** As engine/io/file-out-node.ts names what is not whole yet. */
-const PARTIAL = /^\..*\.partial-[0-9a-f]+$/;
-const OWN_PARTIAL = /^\.(run|recipe)\.json\.partial-[0-9a-f]+$/;
-const RUN_FILES = new RegExp(`^(run\\.json|recipe\\.json|metrics\\.jsonl|densities\\.safetensors|state\\.bin|step_\\d+)$|${PARTIAL.source}`);
+const RUN_FILES = /^(run\.json|recipe\.json|metrics\.jsonl|densities\.safetensors|state\.bin|step_\d+|\..*\.partial-[0-9a-f]+)$/;
 
+/** Removes a run's own files. @throws UsageError where the folder holds something else */
 async function removeRun(path: string, names: readonly string[]): Promise<void> {
+  const strange = names.find((name) => !RUN_FILES.test(name));
+  if (strange !== undefined) throw new UsageError(`${path}: holds ${strange}, which is no part of a run; it is left alone`, { hint: 'Choose another folder.' });
   for (const name of names) await rm(join(path, name), { recursive: (await stat(join(path, name))).isDirectory(), force: true });
-}
-
-/** Files that a killed process was writing. */
-async function removePartial(path: string): Promise<void> {
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (entry.isDirectory() && /^step_\d+$/.test(entry.name)) await removePartial(join(path, entry.name));
-    else if (entry.isFile() && PARTIAL.test(entry.name)) await rm(join(path, entry.name), { force: true });
-  }
 }

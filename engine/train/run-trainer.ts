@@ -39,9 +39,7 @@ export async function runTrainer(trainer: Trainer, { until = trainer.recipe.step
   const pace = new Pace(undefined);
   try {
     // The first one, or one that was due when the run was stopped.
-    if ((due.has(trainer.step) || trainer.stalled) && trainer.checkpointed !== trainer.step) await checkpoint();
-    // It had stopped early before it was restored.
-    if (trainer.stalled) return await end('early-stop');
+    if (due.has(trainer.step) && trainer.checkpointed !== trainer.step) await checkpoint();
     while (trainer.step < until) {
       if (signal?.aborted === true) return await end('stopped');
       if (pace.isDue) await pace.pause();

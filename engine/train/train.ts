@@ -61,23 +61,15 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
   const { RunFolder } = await import('./run-folder-node.js');
   const before = options.resume === true ? await RunFolder.resume(options.out) : null;
   const saved = before === null ? null : savedRecipe(before.state);
-  if (before === null) await RunFolder.check(options.out, options.overwrite);
   // The order of rows has the recipe's seed, before there is a recipe: its width comes from the data.
   const seed = saved?.seed ?? (typeof options.recipe.seed === 'number' ? options.recipe.seed : 0);
-  const resolve = (d: number): Recipe => {
-    if (saved !== null) checkSame(saved, options, d);
-    return saved ?? resolveRecipe(options.recipe, { d, where: options.recipeName ?? 'the recipe' });
-  };
-  // A knob that is wrong is told before a model has run.
-  const data = await openTrainData({ ...options, seed, onWidth: resolve });
+  const data = await openTrainData({ ...options, seed });
   try {
-    const recipe = resolve(data.d);
-    if (before !== null) checkSameData(before.record.provenance, data.provenance, options.out);
+    const recipe = saved ?? resolveRecipe(options.recipe, { d: data.d, where: options.recipeName ?? 'the recipe' });
+    if (saved !== null) checkSame(saved, options, data.d);
     const folder = before?.folder ?? (await RunFolder.create(options.out, options.overwrite));
     const { backend, signal } = options;
     const trainer = before === null ? await Trainer.create({ recipe, data, backend, signal }) : await Trainer.restore({ saved: before.state, data, backend, signal });
-    // Killed after the state was saved and before run.json told of its checkpoint: that is done again.
-    if (!folder.checkpoints.some(({ step }) => step === trainer.checkpointed)) trainer.checkpointed = -1;
     try {
       return await new Job(options, trainer, folder, before?.record.seconds ?? 0).run();
     } finally {
@@ -96,16 +88,6 @@ function checkSame(saved: Recipe, { recipe: given, out, recipeName }: TrainOptio
     if (JSON.stringify(wanted[name]) !== JSON.stringify(saved[name])) {
       throw new UsageError(`${name} is ${JSON.stringify(wanted[name])}, and the run in ${out} has ${JSON.stringify(saved[name])}`, { hint: 'A run goes on with the knobs it has: leave it out, or start another run.' });
     }
-  }
-}
-
-/** @throws UsageError naming what is another than it was; where a file lies and what ran the model may be */
-function checkSameData(before: RunRecord['provenance'], now: RunRecord['provenance'], out: string): void {
-  const told = (value: unknown): string => JSON.stringify(value, (key, inner: unknown) => (key === 'file' || key === 'runtime' ? undefined : inner)) ?? 'nothing';
-  for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
-    if (name === 'file' || name === 'runtime') continue;
-    const [was, is] = [told(before[name]), told(now[name])];
-    if (was !== is) throw new UsageError(`the run in ${out} was trained on other data: ${name} is ${is}, it was ${was}`, { hint: name === 'chunk_contexts' ? 'Give the --hold-activations that it had.' : 'A run goes on with the data it has: give those, or start another run.' });
   }
 }
 
@@ -135,8 +117,6 @@ class Job {
   async run(): Promise<TrainReport> {
     const { signal } = this.#options;
     await this.#record('running', null);
-    // A run that is killed before its first checkpoint can go on too.
-    if (this.#firstStep === 0) await this.#besidesOf(() => this.#save());
     const evaluated = this.#options.evaluateRows !== 0;
     const ended = await runTrainer(this.#trainer, { signal, evaluate: evaluated ? (trainer, stop) => this.#evaluate(trainer, stop) : undefined, onEvent: (event) => this.#hear(event) });
     const status = ended.type === 'diverged' ? 'diverged' : ended.reason === 'steps' ? 'done' : ended.reason;
@@ -158,8 +138,8 @@ class Job {
         const { hook, model_name } = this.#options;
         const sae = await this.#trainer.sae({ name: 'training', source: 'saekit train', hook_name: hook ?? null, model_name: model_name ?? null });
         await this.#folder.addCheckpoint(sae, event.step, event.evaluation);
-        await this.#record('running', null);
         await this.#save();
+        await this.#record('running', null);
       });
     }
     this.#options.onEvent?.(event, this.#trainer.recipe);

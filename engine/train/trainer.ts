@@ -137,9 +137,9 @@ export class Trainer {
     return this.#diverged;
   }
 
-  /** Whether the loss has stopped falling, as `early_stop` says; never for a branch that does not ask. */
+  /** Whether the loss has stopped falling, as `early_stop` says. */
   get stalled(): boolean {
-    return this.#stalled && this.#recipe.early_stop > 0;
+    return this.#stalled;
   }
 
   get done(): boolean {
