@@ -9,7 +9,7 @@
 import { ShapeError, UsageError } from '../engine/errors.js';
 import { createOps } from '../engine/ops/ops.js';
 import type { Unembedding } from '../engine/formats/unembedding.js';
-import type { Ref } from '../engine/io/open.js';
+import type { FolderRef, Ref } from '../engine/io/open.js';
 import type { PackSink } from '../engine/io/sink.js';
 import type { FeatureClass } from '../engine/pack/schema.js';
 import type { ManifestInput } from '../engine/pack/writer.js';
@@ -23,6 +23,7 @@ import { builtins } from './builtin/index.js';
 import { createHost, type HostResult, type PluginRecord } from './host.js';
 import { checkInputs, openBackend, openSae, openSource, openTokenText, openUnembedding, rowsOf, screenNotice, type InputOptions, type OpenBackend } from './inputs.js';
 import { createRegistry, registry as sharedRegistry, type AnyPlugin, type PluginRegistry } from './registry.js';
+import type { PluginContext } from './types.js';
 
 export interface AnalyzeOptions extends InputOptions, IgnoreRules {
   /** Where the pack goes. It is committed at the end, aborted on any failure. */
@@ -40,6 +41,12 @@ export interface AnalyzeOptions extends InputOptions, IgnoreRules {
   readonly plugins?: readonly AnyPlugin[] | undefined;
   /** Ids of plugins to leave out. */
   readonly without?: readonly string[] | undefined;
+  /** The folder of the training run that the SAE is of, for analyses of how it came about. */
+  readonly run?: FolderRef | undefined;
+  /** Other runs, to compare with. */
+  readonly compare?: readonly { readonly name: string; readonly run: FolderRef }[] | undefined;
+  /** Bytes of activations that are held for analyses that look at them more than once; default 128 MiB. */
+  readonly holdRows?: number | undefined;
   /** Settings by plugin id. */
   readonly settings?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -109,7 +116,8 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
       plugins,
       without: options.without,
       settings: options.settings,
-      context: { sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
+      holdRows: options.holdRows,
+      context: { ...(await openRuns(options)), sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
     });
     backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, screen: options.screen, storage: options.storage, rows: rowsOf(source, options.contextsPerBatch), sae, notice, signal });
     signal?.throwIfAborted();
@@ -151,6 +159,15 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
     await backend?.close();
     await opened?.close();
   }
+}
+
+/** @throws FormatError where a folder holds no run */
+async function openRuns({ run, compare = [] }: AnalyzeOptions): Promise<Pick<PluginContext, 'run' | 'compared'>> {
+  if (run === undefined && compare.length === 0) return { run: null, compared: [] };
+  const { openRun } = await import('../engine/train/run-reader.js');
+  const compared: { name: string; run: Awaited<ReturnType<typeof openRun>> }[] = [];
+  for (const { name, run: ref } of compare) compared.push({ name, run: await openRun(ref) });
+  return { run: run === undefined ? null : await openRun(run), compared };
 }
 
 const figure = (value: unknown): number | null => (typeof value === 'number' ? value : null);

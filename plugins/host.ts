@@ -9,8 +9,9 @@
 import { UsageError } from '../engine/errors.js';
 import { plainOps, type Ops } from '../engine/ops/ops.js';
 import type { Manifest } from '../engine/pack/schema.js';
-import type { Accumulator, Batch, StateValue } from '../engine/run/accumulator.js';
+import type { Accumulator, AnalysisResult, Batch, StateValue } from '../engine/run/accumulator.js';
 import type { Column, Table } from '../engine/run/table.js';
+import { RowSample, type SampledRows } from '../engine/sketches/row-sample.js';
 import { checkResult, type CheckedResult, type TakenNames } from './check-result.js';
 import { PluginError, type PluginPhase } from './errors.js';
 import type { AnyPlugin } from './registry.js';
@@ -25,8 +26,17 @@ export interface HostOptions {
   /** Settings by plugin id. */
   readonly settings?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
   /** What plugins are given, their settings aside. `notice` is called with the plugin's id in front. */
-  readonly context: Omit<PluginContext, 'settings' | 'ops'> & { /** Default: plain f64 loops. */ readonly ops?: Ops | undefined };
+  readonly context: HostContext;
+  /** Bytes of activations that are held for plugins that need rows; default 128 MiB. */
+  readonly holdRows?: number | undefined;
 }
+
+/** What the host adds itself is left out; what has a default may be. */
+export type HostContext = Omit<PluginContext, 'settings' | 'ops' | 'run' | 'compared' | 'rows' | 'result'> & Partial<Pick<PluginContext, 'run' | 'compared'>> & { /** Default: plain f64 loops. */ readonly ops?: Ops | undefined };
+
+const HOLD_ROWS = 128 * 2 ** 20;
+/** Where the sample is in a saved state: no plugin's id has this form. */
+const ROWS = '#rows';
 
 /** One plugin's part in the manifest. */
 export type PluginRecord = Manifest['plugins'][number];
@@ -49,13 +59,20 @@ interface Entry {
 
 export class PluginHost {
   readonly #entries: readonly Entry[];
-  readonly #context: HostOptions['context'];
+  readonly #context: HostContext;
   readonly #errors: PluginError[] = [];
+  /** There where a plugin asks for rows. */
+  readonly #sample: RowSample | null;
+  #rows: SampledRows | null = null;
+  #finishing = false;
 
   /** Use `createHost`. */
-  constructor(entries: readonly Entry[], context: HostOptions['context']) {
+  constructor(entries: readonly Entry[], context: HostContext, holdRows: number) {
     this.#entries = entries;
     this.#context = context;
+    const { sae, seed, hasTokens } = context;
+    const wanted = entries.some(({ plugin, status }) => status === 'running' && plugin.needs?.rows === true);
+    this.#sample = wanted ? new RowSample({ d: sae.d_in, bytes: holdRows, seed, hasTokens }) : null;
   }
 
   /** What failed so far. */
@@ -73,8 +90,17 @@ export class PluginHost {
         return loaded;
       });
       if (module === undefined) continue;
-      const { notice, ops = plainOps } = this.#context;
-      const context = Object.freeze({ ...this.#context, ops, settings: entry.settings as PluginContext['settings'], notice: (text: string) => notice(`${plugin.id}: ${text}`) });
+      const { notice, ops = plainOps, run = null, compared = [] } = this.#context;
+      const context = Object.freeze({
+        ...this.#context,
+        ops,
+        run,
+        compared,
+        settings: entry.settings as PluginContext['settings'],
+        notice: (text: string) => notice(`${plugin.id}: ${text}`),
+        rows: () => this.#rowsFor(plugin),
+        result: (id: string) => this.#resultFor(plugin, id),
+      });
       const accumulator = await this.#guard(entry, 'create', async () => {
         const created = await module.create(context);
         for (const method of ['update', 'merge', 'save', 'finish'] as const) {
@@ -87,12 +113,13 @@ export class PluginHost {
   }
 
   async update(batch: Batch): Promise<void> {
+    this.#sample?.update(batch);
     for (const entry of this.#running()) await this.#guard(entry, 'update', () => entry.accumulator?.update(batch));
   }
 
   /** The state of every plugin that runs; `encodeState` writes it to bytes. */
   async save(): Promise<StateValue> {
-    const saved: [string, StateValue][] = [];
+    const saved: [string, StateValue][] = this.#sample === null ? [] : [[ROWS, this.#sample.save()]];
     for (const entry of this.#running()) {
       const state = await this.#guard(entry, 'save', () => entry.accumulator?.save());
       if (state !== undefined) saved.push([entry.plugin.id, { version: entry.plugin.version, settings: JSON.stringify(entry.settings), state }]);
@@ -102,6 +129,11 @@ export class PluginHost {
 
   /** Adds what `save` gave on another shard. A plugin whose state is missing there, or was made otherwise, fails: its figures would be partial. */
   async merge(saved: StateValue): Promise<void> {
+    if (this.#sample !== null) {
+      const rows = field(saved, ROWS);
+      if (rows === undefined) throw new UsageError('the shard holds no sample of rows, and an analysis needs one', { hint: 'Run every shard with the same analyses.' });
+      this.#sample.merge(rows);
+    }
     for (const entry of this.#running()) {
       const { id, version } = entry.plugin;
       await this.#guard(entry, 'merge', () => {
@@ -120,7 +152,8 @@ export class PluginHost {
   async finish(onPlugin?: (done: number, total: number) => void): Promise<HostResult> {
     const { sae, signal } = this.#context;
     const taken: TakenNames = { columns: new Set(), tables: new Set() };
-    const running = this.#running();
+    this.#finishing = true;
+    const running = inOrder(this.#running());
     for (const [index, entry] of running.entries()) {
       onPlugin?.(index, running.length);
       const result = await this.#guard(entry, 'finish', async () => {
@@ -134,6 +167,7 @@ export class PluginHost {
       signal?.throwIfAborted();
     }
     onPlugin?.(running.length, running.length);
+    this.#rows = null;
     const done = this.#entries.flatMap(({ plugin, result }) => (result === null ? [] : [{ id: plugin.id, result }]));
     return {
       featureColumns: done.filter(({ result }) => result.features.length > 0).map(({ id, result }) => ({ plugin: id, columns: result.features })),
@@ -153,6 +187,18 @@ export class PluginHost {
 
   #running(): Entry[] {
     return this.#entries.filter(({ status }) => status === 'running');
+  }
+
+  #rowsFor({ id, needs }: AnyPlugin): Promise<SampledRows> {
+    if (needs?.rows !== true) throw new UsageError(`${id} asks for rows without needing them`, { hint: 'Say needs: { rows: true } in its manifest.' });
+    if (!this.#finishing) throw new UsageError(`${id} asks for rows before the stream has ended`, { hint: 'Ask in finish().' });
+    return Promise.resolve((this.#rows ??= (this.#sample as RowSample).rows()));
+  }
+
+  #resultFor({ id, after = [] }: AnyPlugin, wanted: string): AnalysisResult | null {
+    if (!after.includes(wanted)) throw new UsageError(`${id} asks for the result of ${wanted}, which it does not come after`, { hint: 'Name it in after, in its manifest.' });
+    const result = this.#entries.find(({ plugin }) => plugin.id === wanted)?.result ?? null;
+    return result === null ? null : { ...result, summary: result.summary ?? {} };
   }
 
   /** Runs a call into a plugin; a failure switches it off and gives undefined. */
@@ -179,12 +225,25 @@ function field(value: StateValue | undefined, key: string): StateValue | undefin
   return Object.hasOwn(value, key) ? (value as Readonly<Record<string, StateValue>>)[key] : undefined;
 }
 
+/** Each entry after those that its plugin names in `after`, otherwise as they come. @throws UsageError where they wait for each other */
+function inOrder(entries: readonly Entry[]): Entry[] {
+  const left = [...entries];
+  const ordered: Entry[] = [];
+  while (left.length > 0) {
+    const at = left.findIndex(({ plugin }) => !left.some((other) => other.plugin !== plugin && plugin.after?.includes(other.plugin.id) === true));
+    if (at < 0) throw new UsageError(`${left.map(({ plugin }) => plugin.id).join(', ')} come after each other`, { hint: 'Break the circle in their manifests (after).' });
+    ordered.push(...left.splice(at, 1));
+  }
+  return ordered;
+}
+
 /** Why a plugin cannot take part, or null. */
 function leftOut(plugin: AnyPlugin, options: HostOptions): string | null {
   const { needs } = plugin;
   if (options.without?.includes(plugin.id) === true) return 'switched off';
   if (needs?.tokens === true && !options.context.hasTokens) return 'needs token ids, and the activations come without';
   if (needs?.unembed === true && options.context.unembed === null) return 'needs an unembedding matrix (--unembed)';
+  if (needs?.run === true && (options.context.run ?? null) === null) return "needs the SAE's training run (--run)";
   return null;
 }
 
@@ -209,7 +268,9 @@ export async function createHost(options: HostOptions): Promise<PluginHost> {
     if (message !== null && message !== 'switched off') context.notice(`${plugin.id} is left out: it ${message}`);
     return { plugin, settings: values, status: message === null ? 'running' : 'left-out', message, accumulator: null, result: null };
   });
-  const host = new PluginHost(entries, context);
+  // Said now, not after hours of streaming.
+  inOrder(entries);
+  const host = new PluginHost(entries, context, options.holdRows ?? HOLD_ROWS);
   await host.start();
   return host;
 }

@@ -15,6 +15,7 @@ export { resolveSettings, settingsJsonSchema, type ResolvedSettings } from './se
 export {
   API_VERSION,
   type AnalysisPlugin,
+  type ComparedRun,
   type InferSettings,
   type PluginContext,
   type PluginModule,
@@ -30,6 +31,7 @@ export { type ProgressEvent } from '../engine/run/progress.js';
 export { type Accumulator, type AnalysisResult, type Batch, type StateValue } from '../engine/run/accumulator.js';
 export { type Column, type ColumnType, type ScalarType, type Table } from '../engine/run/table.js';
 export { decodeState, encodeState } from '../engine/state.js';
+export { RowSample, type SampledRows } from '../engine/sketches/row-sample.js';
 export { createRandom, hash32, uniform, type Random } from '../engine/random.js';
 
 // SAEs, activations, backends

@@ -137,7 +137,7 @@ const TAG = /^[a-z][a-z0-9]*(-[a-z0-9]+)+$/;
 function checkManifest(plugin: AnyPlugin): Version {
   const fields = plugin as Partial<Record<keyof AnyPlugin, unknown>> | null | undefined;
   if (typeof fields !== 'object' || fields === null) throw new UsageError(`a plugin is an object with id, version, api, title and load(), got ${typeof fields}`);
-  const { id, version, api, title, description, load, settings, view, needs, cost } = fields;
+  const { id, version, api, title, description, load, settings, view, needs, after, cost } = fields;
   if (typeof id !== 'string' || !ID.test(id) || id.length > 100) {
     throw new UsageError(`plugin id ${JSON.stringify(id) ?? 'undefined'} is not of the form namespace/name`, { hint: 'Lower-case words of letters and digits joined by hyphens, for example my-lab/token-entropy.' });
   }
@@ -153,6 +153,7 @@ function checkManifest(plugin: AnyPlugin): Version {
   if (typeof load !== 'function') throw wrong('needs a load() that brings its module');
   if (cost !== undefined && typeof cost !== 'function') throw wrong('cost must be a function of the shape');
   if (needs !== undefined && (typeof needs !== 'object' || needs === null)) throw wrong('needs must be an object');
+  if (after !== undefined && !(Array.isArray(after) && after.every((one) => typeof one === 'string' && ID.test(one) && one !== id))) throw wrong('after must be a list of ids of other plugins');
   if (settings !== undefined) {
     const problem = schemaProblem(settings);
     if (problem !== null) throw wrong(problem);

@@ -4,14 +4,16 @@
  * analyses go through exactly this contract.
  */
 import type { Ops } from '../engine/ops/ops.js';
-import type { Accumulator } from '../engine/run/accumulator.js';
+import type { Accumulator, AnalysisResult } from '../engine/run/accumulator.js';
 import type { Sae } from '../engine/sae.js';
+import type { SampledRows } from '../engine/sketches/row-sample.js';
+import type { RunReader } from '../engine/train/run-reader.js';
 import type { Unembedding } from '../engine/formats/unembedding.js';
 
-export type { Unembedding };
+export type { AnalysisResult, RunReader, SampledRows, Unembedding };
 
 /** The version of this contract; a plugin says in `api` which range it was written for. */
-export const API_VERSION = '1.0.0';
+export const API_VERSION = '1.1.0';
 
 export type SettingDescriptor =
   | { readonly type: 'number'; readonly default: number; readonly min?: number; readonly max?: number; readonly integer?: boolean; readonly description: string }
@@ -32,6 +34,16 @@ export interface PluginNeeds {
   readonly reconstruction?: boolean;
   /** An unembedding matrix (`--unembed`). */
   readonly unembed?: boolean;
+  /** `ctx.rows()`: a sample of the activations, shared by the plugins that ask for it (`--hold-rows`). */
+  readonly rows?: boolean;
+  /** The SAE's training run (`--run`): without one the plugin is left out. A plugin that can do without looks at `ctx.run` instead. */
+  readonly run?: boolean;
+}
+
+/** Another run, to compare with. */
+export interface ComparedRun {
+  readonly name: string;
+  readonly run: RunReader;
 }
 
 export interface PluginContext<S extends SettingsSchema = SettingsSchema> {
@@ -46,8 +58,21 @@ export interface PluginContext<S extends SettingsSchema = SettingsSchema> {
   /** The text of a token id: a display string, never markup. `null` without a tokenizer. */
   readonly tokenText: ((id: number) => string) | null;
   readonly signal: AbortSignal | undefined;
-  /** Products of large matrices on the run's backend, results as plain f64 loops give them; for `finish`. */
+  /** Products of large matrices, and encoding with other SAEs, on the run's backend; for `finish`. */
   readonly ops: Ops;
+  /** The training run that the SAE is of, where one was given. */
+  readonly run: RunReader | null;
+  readonly compared: readonly ComparedRun[];
+  /**
+   * A uniform sample of the rows that count, in the order of the stream; all of them where they fit. For `finish`.
+   * @throws UsageError where `needs.rows` was not declared, or before the stream has ended
+   */
+  rows(): Promise<SampledRows>;
+  /**
+   * What a plugin named in `after` handed in; null where it did not run or failed. For `finish`.
+   * @throws UsageError where it is not named in `after`
+   */
+  result(id: string): AnalysisResult | null;
   /** A line for the person who runs the analysis. */
   notice(message: string): void;
 }
@@ -77,6 +102,8 @@ export interface AnalysisPlugin<S extends SettingsSchema = SettingsSchema> {
   readonly title: string;
   readonly description: string;
   readonly needs?: PluginNeeds;
+  /** Ids of plugins whose results this one reads: they finish before it. */
+  readonly after?: readonly string[];
   readonly settings?: S;
   /** Bytes of state for an SAE of this size; shown before a run. */
   readonly cost?: (shape: { d_in: number; d_sae: number; positions: number }) => { bytes: number };

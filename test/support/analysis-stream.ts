@@ -102,6 +102,12 @@ export interface ContextOptions {
   readonly notice?: (text: string) => void;
   /** Default: plain f64 loops. */
   readonly ops?: PluginContext['ops'];
+  readonly run?: PluginContext['run'];
+  readonly compared?: PluginContext['compared'];
+  /** Default: an error. */
+  readonly rows?: PluginContext['rows'];
+  /** Results of the plugins before it, by id. */
+  readonly results?: Readonly<Record<string, AnalysisResult>>;
 }
 
 /** What a host would hand to the plugin. */
@@ -116,6 +122,10 @@ export function contextFor(plugin: AnalysisPlugin<SettingsSchema>, stream: Pick<
     tokenText: options.tokenText ?? null,
     signal: undefined,
     ops: options.ops ?? plainOps,
+    run: options.run ?? null,
+    compared: options.compared ?? [],
+    rows: options.rows ?? (() => Promise.reject(new Error('this test gives no rows'))),
+    result: (id) => options.results?.[id] ?? null,
     notice: options.notice ?? (() => undefined),
   };
 }
