@@ -275,3 +275,51 @@ test('states of shards go through bytes and merge; what does not fit fails its o
     assert.deepEqual(result.plugins.map(({ status }) => status), ['failed', 'failed']);
   }
 });
+
+test('rows are there at the end for who asks for them, and only then', async () => {
+  const asked: unknown[] = [];
+  const early = plugin('lab/early', { needs: { rows: true }, create: async (ctx) => (await ctx.rows().catch((error: unknown) => asked.push(String(error))), new FiringCounter(sae.d_sae)) });
+  const rude = plugin('lab/rude', { create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: () => ctx.rows() }) });
+  const reader = plugin('lab/reader', { needs: { rows: true }, create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: async () => ({ summary: { ...(await ctx.rows()) } }) }) });
+  const { result, message } = await run([early, rude, reader]);
+  assert.match(String(asked[0]), /before the stream has ended/);
+  assert.match(String(message['lab/rude']), /without needing them/);
+  const rows = result.plugins[2]!.summary as unknown as { rows: number; whole: boolean; total: number };
+  assert.deepEqual([rows.rows, rows.total, rows.whole], [24, 24, true]);
+});
+
+test('a sample of rows is merged with the states of shards', async () => {
+  const seen: { x: Float32Array; index: Float64Array }[] = [];
+  const reader = plugin('lab/reader', { needs: { rows: true }, create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: async () => (seen.push(await ctx.rows()), {}) }) });
+  await run([reader], { holdRows: 7 * 4 * 8 });
+  const shards: StateValue[] = [];
+  for (const contexts of [[0, 2], [2, 6]] as const) {
+    const host = await createHost({ ...optionsOf([reader]).options, holdRows: 7 * 4 * 8 });
+    await runStream({ source: memorySource(stream), sae, loaded, accumulators: [host], contexts });
+    shards.push(decodeState(encodeState(await host.save())));
+  }
+  const merged = await createHost({ ...optionsOf([reader]).options, holdRows: 7 * 4 * 8 });
+  for (const shard of shards.reverse()) await merged.merge(shard);
+  await merged.finish();
+  assert.equal(seen[0]!.index.length, 7);
+  assert.deepEqual(seen[1], seen[0]);
+});
+
+test('results are handed on in the order that plugins ask for, not in that of the list', async () => {
+  const last = plugin('lab/last', { after: ['lab/first', 'lab/absent', 'lab/bad'], create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: () => ({ summary: { first: ctx.result('lab/first')?.summary, absent: ctx.result('lab/absent'), bad: ctx.result('lab/bad') } }) }) });
+  const bad = plugin('lab/bad', { create: broken({ finish: thrower() }) });
+  const nosy = plugin('lab/nosy', { create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: () => ({ summary: { first: ctx.result('lab/first') } }) }) });
+  const { result, message } = await run([last, bad, nosy, plugin('lab/first')]);
+  assert.deepEqual(result.plugins[0]!.summary, { first: { tokens: 24 }, absent: null, bad: null });
+  assert.match(String(message['lab/nosy']), /does not come after/);
+  assert.deepEqual(result.plugins.map(({ id }) => id), ['lab/last', 'lab/bad', 'lab/nosy', 'lab/first'], 'the manifest keeps the order of the list');
+});
+
+test('plugins that wait for each other are told so before the run', async () => {
+  await assert.rejects(createHost(optionsOf([plugin('lab/a', { after: ['lab/b'] }), plugin('lab/b', { after: ['lab/a'] })]).options), /lab\/a, lab\/b come after each other/);
+});
+
+test('without a training run, what needs one is left out', async () => {
+  const { message } = await run([plugin('lab/run', { needs: { run: true } })]);
+  assert.match(String(message['lab/run']), /needs the SAE's training run/);
+});
