@@ -189,7 +189,6 @@ export class PluginHost {
     return this.#entries.filter(({ status }) => status === 'running');
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- what is wrong rejects, as everything that is awaited does
   async #rowsFor({ id, needs }: AnyPlugin): Promise<SampledRows> {
     if (needs?.rows !== true) throw new UsageError(`${id} asks for rows without needing them`, { hint: 'Say needs: { rows: true } in its manifest.' });
     if (!this.#finishing) throw new UsageError(`${id} asks for rows before the stream has ended`, { hint: 'Ask in finish().' });

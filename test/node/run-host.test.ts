@@ -280,7 +280,7 @@ test('rows are there at the end for who asks for them, and only then', async () 
   const asked: unknown[] = [];
   const early = plugin('lab/early', { needs: { rows: true }, create: async (ctx) => (await ctx.rows().catch((error: unknown) => asked.push(String(error))), new FiringCounter(sae.d_sae)) });
   const rude = plugin('lab/rude', { create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: () => ctx.rows() }) });
-  const reader = plugin('lab/reader', { needs: { rows: true }, create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: async () => ({ summary: { ...(await ctx.rows()) } }) }) });
+  const reader = plugin('lab/reader', { needs: { rows: true }, create: (ctx) => Object.assign(new FiringCounter(sae.d_sae), { finish: async () => { const { rows, whole, total } = await ctx.rows(); return { summary: { rows, whole, total } }; } }) });
   const { result, message } = await run([early, rude, reader]);
   assert.match(String(asked[0]), /before the stream has ended/);
   assert.match(String(message['lab/rude']), /without needing them/);
