@@ -64,6 +64,8 @@ export interface FeatureSnapshot {
   readonly decoder: Float32Array;
   /** [features] */
   readonly bias: Float32Array;
+  /** [d] */
+  readonly b_dec: Float32Array;
   /** Firings since they were last told, and the rows. */
   readonly counts: Uint32Array;
   readonly rows: number;

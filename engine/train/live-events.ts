@@ -3,14 +3,17 @@
  * would fill a page with messages, so they wait here and go in batches.
  *
  * Kept true: order; a batch has one window of densities at most, that of all rows
- * since the last one, and one snapshot, the latest; of metrics that nobody has fetched every
- * second one goes when there are too many, the latest never.
+ * since the last one; of snapshots it has the latest, and those of evaluated checkpoints (the
+ * newest SNAPSHOTS of them), so that who wants both gets both; of metrics that nobody has
+ * fetched every second one goes when there are too many, the latest never.
  */
 import type { DensityWindow } from './events.js';
 import type { LiveEvent } from './live-messages.js';
 
 /** Events that wait at most. */
 const LIMIT = 4096;
+/** Snapshots of evaluated checkpoints that wait at most. */
+const SNAPSHOTS = 16;
 
 export class EventBuffer {
   #events: LiveEvent[] = [];
@@ -20,7 +23,7 @@ export class EventBuffer {
   }
 
   push(event: LiveEvent): void {
-    if (event.type === 'snapshot') this.#take('snapshot');
+    if (event.type === 'snapshot') this.#makeRoom();
     if (event.type === 'densities') {
       const before = this.#take('densities');
       if (before !== null) return this.push({ type: 'densities', window: together(before.window, event.window) });
@@ -41,6 +44,13 @@ export class EventBuffer {
   /** The one that waits longest. */
   shift(): LiveEvent | undefined {
     return this.#events.shift();
+  }
+
+  /** A snapshot takes the place of the others, but for those that belong to an evaluation. */
+  #makeRoom(): void {
+    const evaluated = new Set(this.#events.flatMap((event) => (event.type === 'checkpoint' && event.evaluation !== null ? [event.step] : [])));
+    const kept = this.#events.flatMap((event) => (event.type === 'snapshot' && evaluated.has(event.snapshot.step) ? [event] : [])).slice(1 - SNAPSHOTS);
+    this.#events = this.#events.filter((event) => event.type !== 'snapshot' || kept.includes(event));
   }
 
   /** Takes the event of a kind out, of which there is one at most. */

@@ -63,13 +63,18 @@ export class LiveHistory {
   }
 
   #thin(): void {
-    let least = Infinity;
-    let at = 1;
-    for (let i = 1; i < this.#states.length - 1; i++) {
-      const gap = Math.log(((this.#states[i + 1] as KeptState).step + 1) / ((this.#states[i - 1] as KeptState).step + 1));
-      if (gap < least) [least, at] = [gap, i];
-    }
-    const [gone] = this.#states.splice(at, 1);
+    const [gone] = this.#states.splice(mostCrowded(this.steps), 1);
     this.#bytes -= gone?.bytes.length ?? 0;
   }
+}
+
+/** Which of ascending steps is missed least: not the first or the last, but the one whose neighbours are closest on a log scale. */
+export function mostCrowded(steps: readonly number[]): number {
+  let least = Infinity;
+  let at = 1;
+  for (let i = 1; i < steps.length - 1; i++) {
+    const gap = Math.log((steps[i + 1]! + 1) / (steps[i - 1]! + 1));
+    if (gap < least) [least, at] = [gap, i];
+  }
+  return at;
 }

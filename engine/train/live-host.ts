@@ -13,12 +13,13 @@ import { decodeState, encodeState } from '../state.js';
 import type { TrainData } from './data.js';
 import { EventBuffer } from './live-events.js';
 import { LiveHistory } from './live-history.js';
-import { LIVE_PROTOCOL, type LiveEvent, type LiveRequest, type LiveSaved, type LiveSetup, type LiveState, type LiveStatus, type RecipePatch } from './live-messages.js';
+import { LIVE_PROTOCOL, type LiveAnswer, type LiveEvent, type LiveRequest, type LiveSaved, type LiveSetup, type LiveState, type LiveStatus, type RecipePatch } from './live-messages.js';
 import { openLiveData } from './live-data.js';
 import { resolveRecipe } from './resolve-recipe.js';
 import { checkpointSteps } from './schedule.js';
 import type { TrainBackend } from './session.js';
-import { Trainer, savedRecipe } from './trainer.js';
+import { savedRecipe } from './saved-run.js';
+import { Trainer } from './trainer.js';
 
 /** Where a host says what happens. */
 export interface HostPort {
@@ -62,6 +63,8 @@ export class LiveHost {
   /** The batch that is on its way. */
   #delivery: Promise<void> | null = null;
   #closed = false;
+  /** Nothing has been said of the SAE as it was drawn: who wants to know can listen by the first step only. */
+  #first: boolean;
 
   private constructor(setup: LiveSetup, port: HostPort, options: HostOptions, data: TrainData, trainer: Trainer) {
     this.#setup = setup;
@@ -72,6 +75,7 @@ export class LiveHost {
     this.#watch = setup.watch;
     this.#history = new LiveHistory(setup.budget);
     this.#due = new Set(checkpointSteps(trainer.recipe.checkpoints, trainer.recipe.steps));
+    this.#first = setup.saved === null;
   }
 
   /**
@@ -107,7 +111,7 @@ export class LiveHost {
    * @returns a state where one was asked for
    * @throws UsageError for a request that does not fit the run; whatever the trainer throws
    */
-  async request(request: LiveRequest): Promise<LiveSaved | null> {
+  async request(request: LiveRequest): Promise<LiveAnswer> {
     if (this.#closed) throw new UsageError('live trainer: it is closed');
     const urgent = URGENT.has(request.type) ? 1 : 0;
     this.#pending++;
@@ -119,13 +123,13 @@ export class LiveHost {
       return this.#carryOut(request);
     });
     this.#queue = done.catch(() => undefined);
-    const saved = await done;
+    const answer = await done;
     // Who asked knows what has happened by then.
     while (!this.#closed && this.#state !== 'running' && (this.#delivery !== null || this.#waiting.length > 0)) {
       this.#flush();
       await this.#delivery;
     }
-    return saved;
+    return answer;
   }
 
   /** Whether the loop gives way: to a pause at once, to all else when it has no end of its own. */
@@ -133,7 +137,7 @@ export class LiveHost {
     return this.#urgent > 0 || (this.#pending > 0 && this.#until === Infinity);
   }
 
-  async #carryOut(request: LiveRequest): Promise<LiveSaved | null> {
+  async #carryOut(request: LiveRequest): Promise<LiveAnswer> {
     const running = this.#state === 'running';
     switch (request.type) {
       case 'open':
@@ -168,12 +172,18 @@ export class LiveHost {
       case 'save': {
         const saved = await this.#save(request.at);
         if (running) this.#run(this.#until);
-        return saved;
+        return { saved, plane: null };
+      }
+      case 'plane': {
+        const { dataPlane } = await import('../dying/data-plane.js');
+        const plane = await dataPlane(this.#data, { ...request.options, slice: this.#options.slice });
+        if (running) this.#run(this.#until);
+        return { saved: null, plane };
       }
       case 'close':
         await this.#close();
     }
-    return null;
+    return { saved: null, plane: null };
   }
 
   #mayStep(): void {
@@ -196,6 +206,7 @@ export class LiveHost {
   async #advance(until: number): Promise<void> {
     const pace = new Pace(undefined, this.#options.slice);
     const last = Math.min(until, this.#trainer.recipe.steps);
+    if (this.#first) await this.#tellStart();
     while (this.#trainer.step < last && !this.#halted) {
       const { diverged, stopped } = await this.#step();
       if (diverged) return;
@@ -224,6 +235,14 @@ export class LiveHost {
       this.#emit({ type: 'checkpoint', step: trainer.step, evaluation: await this.#evaluate() });
     } else if (this.#history.isDue(trainer.step)) await this.#keep();
     return { diverged, stopped: trainer.stalled };
+  }
+
+  /** The SAE before its first step, where that is a checkpoint that is evaluated. */
+  async #tellStart(): Promise<void> {
+    this.#first = false;
+    if (this.#trainer.step !== 0 || !this.#due.has(0) || this.#setup.evaluateRows === 0) return;
+    await this.#snapshot();
+    this.#emit({ type: 'checkpoint', step: 0, evaluation: await this.#evaluate() });
   }
 
   async #rest(): Promise<void> {

@@ -5,12 +5,13 @@
  * not buried. Large arrays travel by transfer.
  */
 import { BackendError, FormatError, NumericError, SaekitError, ShapeError, UsageError, isAbort } from '../errors.js';
+import type { DataPlane, DataPlaneOptions } from '../dying/data-plane.js';
 import type { GeneratorSpec } from '../generate/generators.js';
 import type { TrainEvent } from './events.js';
 import type { Recipe } from './recipe.js';
 
 /** Raised when an older page or worker would misread a message. */
-export const LIVE_PROTOCOL = 1;
+export const LIVE_PROTOCOL = 2;
 
 /** The name that tells a worker that it is to train. */
 export const LIVE_WORKER_NAME = 'saekit-live-trainer';
@@ -79,6 +80,12 @@ export interface LiveSaved {
   readonly dataSeed: number;
 }
 
+/** What a request gives beside the status. */
+export interface LiveAnswer {
+  readonly saved: LiveSaved | null;
+  readonly plane: DataPlane | null;
+}
+
 export type LiveRequest =
   | { readonly type: 'open'; readonly version: number; readonly setup: LiveSetup }
   | { readonly type: 'start' | 'pause' | 'stop' | 'close' }
@@ -87,7 +94,9 @@ export type LiveRequest =
   | { readonly type: 'retune'; readonly patch: RecipePatch }
   | { readonly type: 'watch'; readonly features: readonly number[] }
   /** The state at `at`, by default as it is. */
-  | { readonly type: 'save'; readonly at: number | null };
+  | { readonly type: 'save'; readonly at: number | null }
+  /** The direction of least firing of the data. */
+  | { readonly type: 'plane'; readonly options: DataPlaneOptions };
 
 /** From the page. */
 export type LiveCall = { readonly job: number; readonly request: LiveRequest } | { readonly type: 'ack' };
@@ -95,7 +104,7 @@ export type LiveCall = { readonly job: number; readonly request: LiveRequest } |
 /** To the page. */
 export type LiveReply =
   | { readonly type: 'ready'; readonly version: number }
-  | { readonly type: 'done'; readonly job: number; readonly status: LiveStatus; readonly saved: LiveSaved | null }
+  | ({ readonly type: 'done'; readonly job: number; readonly status: LiveStatus } & LiveAnswer)
   | { readonly type: 'error'; readonly job: number; readonly error: PlainError }
   | { readonly type: 'events'; readonly events: readonly LiveEvent[]; readonly status: LiveStatus }
   | { readonly type: 'notice'; readonly text: string }
@@ -130,7 +139,7 @@ export function buffersOf(events: readonly LiveEvent[]): ArrayBuffer[] {
   for (const event of events) {
     const arrays =
       event.type === 'densities' ? [event.window.counts]
-      : event.type === 'snapshot' ? [event.snapshot.encoder, event.snapshot.decoder, event.snapshot.bias, event.snapshot.counts]
+      : event.type === 'snapshot' ? [event.snapshot.encoder, event.snapshot.decoder, event.snapshot.bias, event.snapshot.b_dec, event.snapshot.counts]
       : event.type === 'checkpoint' && event.evaluation !== null ? [event.evaluation.counts]
       : [];
     for (const { buffer } of arrays) if (buffer instanceof ArrayBuffer) buffers.add(buffer);

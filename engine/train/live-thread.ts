@@ -1,12 +1,12 @@
 /** Where a live run trains: in a module worker, or here. Both answer the same requests. */
 import { BackendError } from '../errors.js';
-import { LIVE_PROTOCOL, LIVE_WORKER_NAME, fromPlain, type LiveCall, type LiveEvent, type LiveReply, type LiveRequest, type LiveSaved, type LiveSetup, type LiveStatus } from './live-messages.js';
+import { LIVE_PROTOCOL, LIVE_WORKER_NAME, fromPlain, type LiveAnswer, type LiveCall, type LiveEvent, type LiveReply, type LiveRequest, type LiveSetup, type LiveStatus } from './live-messages.js';
 import type { TrainBackend } from './session.js';
 
 export interface LiveThread {
   readonly inWorker: boolean;
   /** @throws what the run throws; BackendError when the worker is lost */
-  request(request: LiveRequest): Promise<{ readonly status: LiveStatus; readonly saved: LiveSaved | null }>;
+  request(request: LiveRequest): Promise<{ readonly status: LiveStatus } & LiveAnswer>;
   /** Ends it at once. */
   terminate(): void;
 }
@@ -33,7 +33,7 @@ export function hasWorkers(): boolean {
  */
 export async function openWorker(url: string | URL | Worker, setup: LiveSetup, events: LiveThreadEvents): Promise<{ thread: LiveThread; status: LiveStatus }> {
   const worker = await startWorker(url);
-  const jobs = new Map<number, { resolve: (reply: { status: LiveStatus; saved: LiveSaved | null }) => void; reject: (error: Error) => void }>();
+  const jobs = new Map<number, { resolve: (reply: { status: LiveStatus } & LiveAnswer) => void; reject: (error: Error) => void }>();
   let next = 0;
   let lost: Error | null = null;
   const lose = (error: Error): void => {
@@ -94,8 +94,8 @@ export async function openHere(setup: LiveSetup, events: LiveThreadEvents, given
   const thread: LiveThread = {
     inWorker: false,
     request: async (message) => {
-      const saved = await host.request(message);
-      return { status: host.status, saved };
+      const answer = await host.request(message);
+      return { status: host.status, ...answer };
     },
     terminate: () => undefined,
   };

@@ -7,7 +7,7 @@
 import { chooseTrainBackend } from '../choose-train-backend.js';
 import { UsageError } from '../errors.js';
 import { LiveHost } from './live-host.js';
-import { LIVE_PROTOCOL, LIVE_WORKER_NAME, buffersOf, toPlain, type LiveCall, type LiveReply, type LiveSaved, type LiveSetup } from './live-messages.js';
+import { LIVE_PROTOCOL, LIVE_WORKER_NAME, buffersOf, toPlain, type LiveAnswer, type LiveCall, type LiveReply, type LiveSetup } from './live-messages.js';
 
 /** Where a worker is to be started from. */
 export const liveWorkerUrl: string = import.meta.url;
@@ -44,17 +44,18 @@ function serve(scope: WorkerScope): void {
   };
 
   const answer = async ({ job, request }: Exclude<LiveCall, { type: 'ack' }>): Promise<void> => {
-    let saved: LiveSaved | null = null;
+    let answered: LiveAnswer = { saved: null, plane: null };
     if (request.type === 'open') {
       if (request.version !== LIVE_PROTOCOL) throw new UsageError(`live trainer: the page speaks protocol ${request.version}, the worker ${LIVE_PROTOCOL}`, { hint: 'Load both from the same version of saekit.' });
       if (host !== null) throw new UsageError('live trainer: it is open already');
       host = await open(request.setup);
     } else {
       if (host === null) throw new UsageError(`live trainer: ${request.type} before it was opened`);
-      saved = await host.request(request);
+      answered = await host.request(request);
     }
     // The state is a copy of its own; the data are this run's as well, and are copied.
-    post({ type: 'done', job, status: host.status, saved }, saved === null ? [] : [saved.bytes.buffer]);
+    const { saved, plane } = answered;
+    post({ type: 'done', job, status: host.status, ...answered }, [...(saved === null ? [] : [saved.bytes.buffer]), ...(plane === null ? [] : [plane.x.buffer as ArrayBuffer])]);
   };
 
   scope.addEventListener('message', ({ data: call }) => {

@@ -12,7 +12,8 @@
  */
 import { UsageError } from '../errors.js';
 import { EventBuffer } from './live-events.js';
-import type { LiveData, LiveEvent, LiveRequest, LiveSaved, LiveSetup, LiveState, LiveStatus, RecipePatch } from './live-messages.js';
+import type { DataPlane, DataPlaneOptions } from '../dying/data-plane.js';
+import type { LiveAnswer, LiveData, LiveEvent, LiveRequest, LiveSaved, LiveSetup, LiveState, LiveStatus, RecipePatch } from './live-messages.js';
 import { NoWorker, hasWorkers, openHere, openWorker, type LiveThread, type LiveThreadEvents } from './live-thread.js';
 import type { Recipe } from './recipe.js';
 import type { TrainBackend } from './session.js';
@@ -170,6 +171,13 @@ export class LiveTrainer extends EventTarget implements AsyncIterable<LiveEvent>
     await this.#ask({ type: 'watch', features });
   }
 
+  /** The direction of least firing of the data, computed where the run trains; it rests meanwhile. @throws NumericError where all rows are the same */
+  async plane(options: DataPlaneOptions = {}): Promise<DataPlane> {
+    const { plane } = await this.#ask({ type: 'plane', options });
+    if (plane === null) throw new UsageError('live trainer: the worker gave no plane');
+    return plane;
+  }
+
   /** Ends the run where it is. It can still be rewound and branched from. */
   async stop(): Promise<void> {
     await this.#ask({ type: 'stop' });
@@ -209,11 +217,11 @@ export class LiveTrainer extends EventTarget implements AsyncIterable<LiveEvent>
     return reader;
   }
 
-  async #ask(request: LiveRequest): Promise<{ saved: LiveSaved | null }> {
+  async #ask(request: LiveRequest): Promise<LiveAnswer> {
     if (this.#disposed) throw new UsageError(`live trainer: ${request.type} after it was disposed of`);
-    const { status, saved } = await (this.#thread as LiveThread).request(request);
+    const { status, saved, plane } = await (this.#thread as LiveThread).request(request);
     this.#turn(status);
-    return { saved };
+    return { saved, plane };
   }
 
   #hear(events: readonly LiveEvent[], status: LiveStatus): void {

@@ -256,6 +256,7 @@ export class Trainer {
       encoder: rows('W_enc', this.scale),
       decoder: rows('W_dec', 1 / this.scale),
       bias: Float32Array.from(features, (i) => parameters.b_enc![i]!),
+      b_dec: parameters.b_dec!.map((value) => value / this.scale),
       counts: Uint32Array.from(features, (i) => this.#watched.counts[i]!),
       rows: this.#watched.rows,
     };
