@@ -57,3 +57,27 @@ export function millsDeficit(t: number): number {
   const k = tail(t);
   return k / (t + k);
 }
+
+/**
+ * t with log P(z > t) = logP, for logP < 0 however low: Newton's method on log Q, which is
+ * concave with slope -1 / R, so that after one step it comes down to the root from its right.
+ */
+export function upperTailQuantile(logP: number): number {
+  if (!(logP < 0)) return logP === 0 ? -Infinity : NaN;
+  if (logP === -Infinity) return Infinity;
+  // Where Q is near 1 the lower tail has the digits.
+  if (logP > -0.6931471805599453) return -upperTailQuantile(Math.log(-Math.expm1(logP)));
+  let t = 0;
+  for (let i = 0; i < 60; i++) {
+    const step = (logUpperTail(t) - logP) * mills(t);
+    t += step;
+    if (Math.abs(step) <= 1e-16 * Math.abs(t)) break;
+  }
+  return t;
+}
+
+/** Phi^-1(p): -Infinity at 0, Infinity at 1; about 1e-15 relative in the lower tail, where p has the digits. */
+export function normalQuantile(p: number): number {
+  if (!(p >= 0 && p <= 1)) return NaN;
+  return p <= 0.5 ? -upperTailQuantile(Math.log(p)) : upperTailQuantile(Math.log1p(-p));
+}
