@@ -69,6 +69,16 @@ export function stepsWithFiring(p: number, batch: number): number {
   return p >= 1 ? 1 : -Math.expm1(batch * Math.log1p(-p));
 }
 
+/**
+ * q for gradients that are the number of firings among `batch` rows: (E g)^2 / E g^2 = B p / (1 - p + B p),
+ * which is q itself for g of 0 or 1, and what sqrt(q) = E m / sqrt(E v) needs of any g. Like the share of
+ * steps with a firing it is B p for few and 1 for many; where there are a few a batch it is smaller,
+ * since v also holds the spread of the counts.
+ */
+export function countedShare(p: number, batch: number): number {
+  return (batch * p) / (1 - p + batch * p);
+}
+
 /** Sharpness of the passage from sqrt(q) to K q. */
 const SHARPNESS = 2.35;
 

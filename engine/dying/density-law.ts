@@ -5,7 +5,7 @@
  * out at a speed V(p) that depends on how often it fires, so that dc / dt = V(S(c)):
  *
  *   SGD    V = lr lambda gain p              the L1 term's gradient, on the rows where it fires
- *   Adam   V = lr gain A(q), q = 1 - (1 - p)^B   (adam-step.ts): lambda drops out
+ *   Adam   V = lr gain A(q), q = B p / (1 - p + B p)   (adam-step.ts): lambda drops out
  *
  * `gain` is what a unit step of the parameters moves the margin: 1 for the bias alone,
  * 1 + ||mu+||^2 (SGD) or 1 + ||mu+||_1 (Adam) with the encoder, mu+ = E[x~ | fires].
@@ -16,11 +16,14 @@
  *         p(t) = (p0^-(1 + xi) + (1 + xi) lr lambda gain t / scale)^(-1 / (1 + xi))  ~ t^(-1 / (1 + xi))
  *   Adam  exponential decay down to p = 1 / B (xi = 0), then t^(-1 / (1/2 + xi)) to (1 - beta2) / B, then t^(-1 / (1 + xi))
  *
+ * Adam's law takes v to have forgotten when the feature fired more often, which holds where p falls little within
+ * 1 / (1 - beta2) steps: lr gain / scale << 1 - beta2. A faster fall is slowed down by what v remembers.
+ *
  * xi = -1 decays exponentially under SGD, xi < -1 ends in finite time. Everything but SGD's closed form
  * is a quadrature of dt = dc / V, in log p or in c.
  */
 import { UsageError } from '../errors.js';
-import { adamGain, adamGainWithEps, adamStep, stepsWithFiring } from './adam-step.js';
+import { adamGain, adamGainWithEps, adamStep, countedShare } from './adam-step.js';
 
 /** A generalised Pareto tail: hazard p^xi / scale at density p. `scale` is in units of the margin. */
 export interface TailLaw {
@@ -68,7 +71,7 @@ export function marginSpeed(recipe: LawRecipe, gain = 1): MarginSpeed {
   const full = adamGain(constants);
   return (p) => {
     if (!(p > 0) || lambda === 0) return 0;
-    const q = stepsWithFiring(p, batch);
+    const q = countedShare(p, batch);
     const speed = lr * gain * adamStep(q, constants);
     if (eps === 0) return speed;
     // The gradient of a step with firings, against eps, where sqrt(v) holds more than one of them.

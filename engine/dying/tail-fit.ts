@@ -121,7 +121,7 @@ function warningsOf({ sorted, level, threshold, xi, models, admitted }: { sorted
   }
   if (level === undefined) return warnings;
   if (!(level > threshold)) return [...warnings, 'The level is within the bulk of the data: its rate is counted, not fitted.'];
-  const rates = admitted.flatMap(({ probability }) => (probability?.value == null ? [] : [probability.value]));
+  const rates = admitted.flatMap(({ probability }) => (typeof probability?.value === 'number' ? [probability.value] : []));
   const decades = Math.log10(1 / rows) - Math.log10(Math.max(Math.max(...rates, 0), 1e-300));
   if (level > sorted[0]!) warnings.push(`The level lies beyond the largest of ${rows} values${decades > 1 ? `, ${Math.round(decades)} decades below what so many rows resolve` : ''}: its rate is an extrapolation.`);
   const [least, greatest] = [Math.min(...rates), Math.max(...rates)];
