@@ -39,6 +39,17 @@ export class SaeSelectEvent extends Event {
   }
 }
 
+/** A person moved to another step of a training run; who holds several views together sets `step` on all of them. */
+export class SaeScrubEvent extends Event {
+  /** Null for the last step there is. */
+  readonly step: number | null;
+
+  constructor(step: number | null) {
+    super('sae-scrub', { bubbles: true, composed: true, cancelable: true });
+    this.step = step;
+  }
+}
+
 /** An element shows what its `src` or its inline data said. */
 export class SaeLoadEvent extends Event {
   constructor() {
@@ -59,6 +70,7 @@ export class SaeErrorEvent extends Event {
 declare global {
   interface HTMLElementEventMap {
     'sae-select': SaeSelectEvent;
+    'sae-scrub': SaeScrubEvent;
     'sae-load': SaeLoadEvent;
     'sae-error': SaeErrorEvent;
   }
