@@ -4,6 +4,8 @@ import process from 'node:process';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { chooseTrainBackend } from '../../engine/choose-train-backend.js';
 import { NumericError, UsageError } from '../../engine/errors.js';
+import { openTensor } from '../../engine/formats/tensor-file.js';
+import { directionText } from '../../engine/train/encoder-hooks.js';
 import { KNOBS, type Knob } from '../../engine/train/knobs.js';
 import type { Recipe } from '../../engine/train/recipe.js';
 import { expectation } from '../../engine/train/resolve-recipe.js';
@@ -120,9 +122,25 @@ async function givenRecipe(flags: TrainFlags): Promise<Record<string, unknown>> 
     const value = flags[camel(name)];
     if (value === undefined) continue;
     if (name === 'b_dec') recipe.freeze_b_dec = Object.hasOwn(FROZEN, value as string) || (flags[camel('freeze_b_dec')] ?? false);
-    recipe[name] = name === 'b_dec' ? (FROZEN[value as string] ?? value) : value;
+    if (name === 'deflate') recipe[name] = await directionFlag(value as string);
+    else recipe[name] = name === 'b_dec' ? (FROZEN[value as string] ?? value) : value;
   }
   return recipe;
+}
+
+/** `--deflate`: as it is, or the directions that a file holds, [d] or [k, d]. @throws UsageError, FormatError naming the file */
+async function directionFlag(text: string): Promise<string> {
+  if (!/\.(npy|npz|safetensors)(#|$)/i.test(text)) return text;
+  const opened = await openTensor(text);
+  try {
+    const { shape } = opened.tensor;
+    if (shape.length !== 1 && shape.length !== 2) throw new UsageError(`--deflate ${text}: has shape [${shape.join(', ')}], expected [d] or [k, d]`);
+    const d = shape.at(-1)!;
+    const values = await opened.tensor.read();
+    return directionText(...Array.from({ length: values.length / d }, (_, row) => values.subarray(row * d, (row + 1) * d)));
+  } finally {
+    await opened.close();
+  }
 }
 
 async function readObject(flag: string, file: string): Promise<Record<string, unknown>> {

@@ -110,3 +110,12 @@ export async function geometricMedian(x: Float32Array, d: number, signal?: Abort
   }
   return g;
 }
+
+/** E ||x||^2 - ||E x||^2 of a batch, about its own mean. */
+export function varianceOf(x: Float32Array, rows: number, d: number): number {
+  const mean = new Float64Array(d);
+  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < d; c++, at++) mean[c] = mean[c]! + x[at]! / rows;
+  let sum = 0;
+  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < d; c++, at++) sum += (x[at]! - mean[c]!) ** 2;
+  return sum / rows;
+}

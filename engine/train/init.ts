@@ -9,8 +9,8 @@ import type { Recipe } from './recipe.js';
 import type { Parameters, TrainState } from './session.js';
 
 /** Seeds of the streams that one seed gives: a tensor's draws are not another's. */
-export type Stream = 'W_enc' | 'W_dec' | 'resample' | 'spare';
-const STREAMS: Readonly<Record<Stream, number>> = { W_enc: 0x45e1, W_dec: 0xd3c0, resample: 0x7e5a, spare: 0x59a7 };
+export type Stream = 'W_enc' | 'W_dec' | 'b_enc' | 'b_gate' | 'noise' | 'resample' | 'spare';
+const STREAMS: Readonly<Record<Stream, number>> = { W_enc: 0x45e1, W_dec: 0xd3c0, b_enc: 0xbe2c, b_gate: 0xb6a7, noise: 0x2015, resample: 0x7e5a, spare: 0x59a7 };
 
 /** The seed of one of a run's streams. */
 export function streamSeed(seed: number, stream: Stream): number {
@@ -77,7 +77,8 @@ function setLength(row: Float64Array, length: number): void {
 const PIECE = 16_384;
 
 /**
- * The whole first state: weights as the recipe says, thresholds `threshold_init`, other biases and all moments 0.
+ * The whole first state: weights as the recipe says, thresholds `threshold_init`, b_enc (and b_gate) zeros or
+ * U(-1 / sqrt(d), 1 / sqrt(d)) as torch's Linear has them, everything else and all moments 0.
  * @param b_dec [d] where it starts, in the scale that is trained in
  */
 export async function initialState(recipe: Recipe, objective: Objective, b_dec: Float32Array, signal?: AbortSignal): Promise<TrainState> {
@@ -92,7 +93,11 @@ export async function initialState(recipe: Recipe, objective: Objective, b_dec: 
     W_dec.set(decoder, first * d);
     if (pace.isDue) await pace.pause();
   }
-  const values: Partial<Record<ParameterName, Float32Array>> = { W_dec, W_enc, b_dec };
+  const biases = (name: 'b_enc' | 'b_gate'): Float32Array => {
+    const seed = streamSeed(recipe.seed, name);
+    return Float32Array.from({ length: d_sae }, (_, i) => (2 * uniform(seed, i) - 1) / Math.sqrt(d));
+  };
+  const values: Partial<Record<ParameterName, Float32Array>> = { W_dec, W_enc, b_dec, ...(recipe.b_enc_init === 'uniform' ? { b_enc: biases('b_enc'), b_gate: biases('b_gate') } : {}) };
   const arrays = (fill: (name: ParameterName) => Float32Array): Parameters => Object.fromEntries(parametersOf(objective).map((name) => [name, fill(name)]));
   const zeros = (name: ParameterName): Float32Array => new Float32Array(sizeOf(objective, name));
   return {

@@ -107,6 +107,10 @@ export interface Recipe {
   readonly clip: number | null;
   readonly remove_parallel: boolean;
   readonly decoder_norm: 'free' | 'unit' | 'at-most-unit';
+  /** After each step of rate lr the encoder's weights and biases get noise lr N(0, 1); 0 for none (encoder-hooks.ts). */
+  readonly noise: number;
+  /** Directions that W_enc and its gradient are kept orthogonal to: `none`, `mean` for mu - b_dec as it starts, or d numbers joined by commas, several joined by semicolons. */
+  readonly deflate: string;
   readonly batch: number;
   readonly steps: number;
 
@@ -116,6 +120,8 @@ export interface Recipe {
   /** `kaiming`, `normal` or `orthogonal`; rows then get length `decoder_init_norm`. */
   readonly decoder_init: 'kaiming' | 'normal' | 'orthogonal';
   readonly decoder_init_norm: number;
+  /** zeros, or U(-1 / sqrt(d), 1 / sqrt(d)). */
+  readonly b_enc_init: 'zero' | 'uniform';
   /** b_dec at first: zeros, the data's mean, or its geometric median. */
   readonly b_dec: 'zero' | 'mean' | 'geometric-median';
   /** Keep b_dec there. */

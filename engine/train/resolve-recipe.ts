@@ -3,6 +3,7 @@
  * And from a recipe to what a training session carries out.
  */
 import { UsageError } from '../errors.js';
+import { directionsOf } from './encoder-hooks.js';
 import { KNOBS, type Knob } from './knobs.js';
 import type { Objective, Optimizer, Penalty, Selection } from './objective.js';
 import { presetValues } from './presets.js';
@@ -67,11 +68,14 @@ function defaults(arch: RecipeArchitecture, batch: number, steps: number): Omit<
     clip: ranked ? 1 : null,
     remove_parallel: true,
     decoder_norm: 'unit',
+    noise: 0,
+    deflate: 'none',
     batch,
     steps,
     encoder_init: 'decoder',
     decoder_init: 'kaiming',
     decoder_init_norm: 1,
+    b_enc_init: 'zero',
     b_dec: 'mean',
     freeze_b_dec: false,
     apply_b_dec_to_input: true,
@@ -197,11 +201,13 @@ function checkTogether(recipe: Recipe, d: number, where: string): void {
   const scale = /:(.+)$/.exec(encoder_init);
   if (scale !== null && !(Number(scale[1]) > 0)) refuse(`encoder_init is ${JSON.stringify(encoder_init)}, expected a number above 0 after the colon`);
   if (decoder_init === 'orthogonal' && d_sae > 65_536) refuse(`decoder_init orthogonal is for at most 65,536 features, and d_sae is ${d_sae}`);
+  if (recipe.deflate === 'mean' && recipe.apply_b_dec_to_input && recipe.b_dec === 'mean') refuse('deflate is mean, and b_dec starts there', 'With b_dec zero there is a direction between them.');
   if (!Number.isInteger(d) || d < 1) refuse(`d is ${d}, expected the width of the activations`);
   if (resample_at.some((step, at) => step <= (resample_at[at - 1] ?? 0))) refuse(`resample_at is ${resample_at.join(', ')}, expected ascending steps`);
   const late = resample_at.find((step) => step > steps);
   if (resample !== 'none' && late !== undefined && recipe.preset === null) refuse(`resample_at has step ${late}, and the run ends at ${steps}`);
   try {
+    if (recipe.deflate !== 'mean') directionsOf(recipe.deflate, d, null);
     checkpointSteps(recipe.checkpoints, steps);
   } catch (error) {
     refuse((error as Error).message);

@@ -11,6 +11,7 @@
 import { FormatError } from '../errors.js';
 import type { Evaluation } from './events.js';
 import type { Recipe } from './recipe.js';
+import type { Resampling } from './saved-run.js';
 
 export type RunStatus = 'running' | 'done' | 'early-stop' | 'stopped' | 'diverged';
 
@@ -44,6 +45,8 @@ export interface RunRecord {
   /** Of computing, over all the times that it was resumed. */
   readonly seconds: number;
   readonly checkpoints: readonly CheckpointRecord[];
+  /** Absent where nothing was resampled. */
+  readonly resampled?: readonly Resampling[];
 }
 
 /** `step_00297` */

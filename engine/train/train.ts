@@ -11,7 +11,8 @@ import { resolveRecipe } from './resolve-recipe.js';
 import type { CheckpointRecord, RunRecord, RunStatus } from './run-record.js';
 import { runTrainer } from './run-trainer.js';
 import type { TrainBackend } from './session.js';
-import { Trainer, savedRecipe } from './trainer.js';
+import { savedRecipe } from './saved-run.js';
+import { Trainer } from './trainer.js';
 import { evaluate } from './evaluate.js';
 
 export interface TrainOptions extends Omit<TrainDataOptions, 'seed'> {
@@ -173,7 +174,7 @@ class Job {
   }
 
   async #record(status: RunStatus, message: string | null): Promise<void> {
-    const { recipe, step, tokens, scale, data, session } = this.#trainer;
+    const { recipe, step, tokens, scale, data, session, resamplings } = this.#trainer;
     const record: RunRecord = {
       saekit: VERSION,
       format: 1,
@@ -188,6 +189,7 @@ class Job {
       tokens,
       seconds: this.#secondsBefore + this.#seconds(),
       checkpoints: this.#folder.checkpoints,
+      ...(resamplings.length > 0 ? { resampled: resamplings } : {}),
     };
     await this.#folder.writeRecord(record);
   }

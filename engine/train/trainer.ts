@@ -3,11 +3,12 @@
  * in `save()`, so a run that is restored goes on bit for bit, and one that is restored with other
  * knobs is a branch.
  */
-import { FormatError, isAbort, UsageError } from '../errors.js';
+import { isAbort, UsageError } from '../errors.js';
 import type { StateValue } from '../run/accumulator.js';
 import type { Sae } from '../sae.js';
 import type { TrainData } from './data.js';
-import { activationScale, dataStatistics } from './data-statistics.js';
+import { activationScale, dataStatistics, varianceOf } from './data-statistics.js';
+import { deflatedState, deflatedUpdate, directionsOf, noisyEncoder, projected, type Directions } from './encoder-hooks.js';
 import type { FeatureSnapshot, StepMetrics, TrainEvent } from './events.js';
 import { initialState } from './init.js';
 import { measureThreshold } from './measure-threshold.js';
@@ -15,6 +16,7 @@ import type { ParameterName } from './objective.js';
 import type { Recipe } from './recipe.js';
 import { dueFeatures, resampled, type RowSampler } from './resample.js';
 import { isRanked, objectiveOf, optimizerOf, resolveRecipe } from './resolve-recipe.js';
+import { savedRun, VERSION, type Annealing, type Resampling, type Saved } from './saved-run.js';
 import { coefficientOf, kOf, learningRate, pOf } from './schedule.js';
 import type { StepControls, StepResult, TrainBackend, TrainSession, TrainState } from './session.js';
 import { DensityCounter, RunningThreshold, SinceFired, Stall } from './trackers.js';
@@ -27,18 +29,8 @@ export interface TrainerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Bumped when what is saved changes its meaning. */
-const VERSION = 1;
 /** Knobs that what is saved has the shape of. */
-const SHAPE: readonly (keyof Recipe)[] = ['arch', 'd_sae', 'normalize'];
-
-/** p-annealing's state: how often p was changed, what the coefficient was multiplied by, and the last penalties at p and at the next p. */
-interface Annealing {
-  changes: number;
-  alpha: number;
-  now: number[];
-  next: number[];
-}
+const SHAPE: readonly (keyof Recipe)[] = ['arch', 'd_sae', 'normalize', 'deflate'];
 
 export class Trainer {
   #recipe: Recipe;
@@ -59,6 +51,9 @@ export class Trainer {
   readonly #stall = new Stall();
   #annealing: Annealing = { changes: 0, alpha: 1, now: [], next: [] };
   #resampledAt: number | null = null;
+  #resamplings: readonly Resampling[] = [];
+  /** What W_enc is kept orthogonal to. */
+  readonly #directions: Directions;
   /** A resampling is due: an abort may come while its rows are read, and then the next call does it. */
   #resampling = false;
   /** The last step whose checkpoint was told of; -1 for none. `runTrainer` sets it. */
@@ -66,7 +61,8 @@ export class Trainer {
   #stalled = false;
   #diverged: string | null = null;
 
-  private constructor({ recipe, data, backend }: TrainerOptions, session: TrainSession, scale: number) {
+  private constructor({ recipe, data, backend }: TrainerOptions, session: TrainSession, scale: number, directions: Directions) {
+    this.#directions = directions;
     this.#recipe = recipe;
     this.data = data;
     this.#backend = backend;
@@ -84,12 +80,14 @@ export class Trainer {
     const { d } = data;
     const normalised = recipe.normalize === 'expected_average_only_in';
     const median = recipe.b_dec === 'geometric-median';
-    const statistics = normalised || recipe.b_dec !== 'zero' ? await dataStatistics(data, { median, signal }) : null;
+    const statistics = normalised || recipe.b_dec !== 'zero' || recipe.deflate === 'mean' ? await dataStatistics(data, { median, signal }) : null;
     const scale = normalised && statistics !== null ? activationScale(statistics, d) : 1;
     const centre = (median ? statistics?.geometricMedian : recipe.b_dec === 'mean' ? statistics?.mean : null) ?? new Float64Array(d);
     const objective = objectiveOf(recipe, d);
-    const session = await backend.start(objective, optimizerOf(recipe), await initialState(recipe, objective, Float32Array.from(centre, (value) => value * scale), signal));
-    return new Trainer(options, session, scale);
+    const directions = directionsOf(recipe.deflate, d, statistics?.mean.map((value, c) => value - (recipe.apply_b_dec_to_input ? centre[c]! : 0)) ?? null);
+    const state = await initialState(recipe, objective, Float32Array.from(centre, (value) => value * scale), signal);
+    const session = await backend.start(objective, optimizerOf(recipe), deflatedState(state, d, directions));
+    return new Trainer(options, session, scale, directions);
   }
 
   /**
@@ -97,14 +95,13 @@ export class Trainer {
    * @throws FormatError where it is not a saved run, UsageError naming a knob that a branch cannot change
    */
   static async restore(options: Omit<TrainerOptions, 'recipe'> & { readonly saved: StateValue; readonly recipe?: Recipe | undefined }): Promise<Trainer> {
-    const saved = options.saved as unknown as Saved;
-    if (saved === null || typeof saved !== 'object' || saved.version !== VERSION) throw new FormatError(`the saved training state is of version ${String((saved as Saved | null)?.version)}, expected ${VERSION}`);
-    const before = JSON.parse(saved.recipe) as Recipe;
+    const saved = savedRun(options.saved);
+    const before = saved.recipe;
     const recipe = options.recipe ?? before;
     checkBranch(before, recipe);
     const { data, backend } = options;
     const session = await backend.start(objectiveOf(recipe, data.d), optimizerOf(recipe), saved.state);
-    const trainer = new Trainer({ ...options, recipe }, session, saved.scale);
+    const trainer = new Trainer({ ...options, recipe }, session, saved.scale, saved.directions);
     trainer.#adopt(saved);
     return trainer;
   }
@@ -142,6 +139,11 @@ export class Trainer {
     return this.#stalled;
   }
 
+  /** Resamplings so far, and the features that each left alone. */
+  get resamplings(): readonly Resampling[] {
+    return this.#resamplings;
+  }
+
   get done(): boolean {
     return this.#step >= this.#recipe.steps;
   }
@@ -170,11 +172,13 @@ export class Trainer {
       k: kOf(recipe, number, d),
       dead: this.#usesDead ? this.#since.dead(recipe.dead_after) : null,
     };
+    const before = this.#directions.length > 0 ? await this.#session.read() : null;
     const result = await this.#session.step(x, recipe.batch, controls);
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) {
       this.#diverged = `at step ${number} the ${Number.isFinite(result.loss) ? "gradient's norm" : 'loss'} is ${Number.isFinite(result.loss) ? result.gradientNorm : result.loss}`;
       return [...events, { type: 'diverged', step: number, message: this.#diverged }];
     }
+    await this.#hooks(before, controls);
     this.#step = number;
     this.#tokens += recipe.batch;
     this.#count(result, events);
@@ -211,6 +215,8 @@ export class Trainer {
       // Copies: a state that is kept in memory stays what it was.
       annealing: { ...this.#annealing, now: [...this.#annealing.now], next: [...this.#annealing.next] },
       resampledAt: this.#resampledAt,
+      resamplings: this.#resamplings,
+      directions: this.#directions,
       resampling: this.#resampling,
       checkpointed: this.checkpointed,
     };
@@ -273,6 +279,19 @@ export class Trainer {
     const x = await this.data.batch(step, this.#recipe.batch, signal);
     if (this.scale !== 1) for (let at = 0; at < x.length; at++) x[at] = x[at]! * this.scale;
     return x;
+  }
+
+  /** What noise and deflation make of a step that was done. */
+  async #hooks(before: TrainState | null, controls: StepControls): Promise<void> {
+    const recipe = this.#recipe;
+    const sd = recipe.noise * controls.lr;
+    if (before === null && sd === 0) return;
+    const after = await this.#session.read();
+    const update = before === null ? null : deflatedUpdate(before, after, this.#directions, optimizerOf(recipe), controls);
+    const parameters = update === null ? after.parameters : { ...after.parameters, W_enc: update.W_enc };
+    const moved = sd === 0 ? {} : noisyEncoder(parameters, recipe, controls.step, sd);
+    const W_enc = update === null ? moved.W_enc! : projected(moved.W_enc ?? update.W_enc, this.data.d, this.#directions);
+    await this.#session.write({ parameters: { ...moved, W_enc }, ...(update === null ? {} : { m: { W_enc: update.m }, v: { W_enc: update.v } }) });
   }
 
   get #usesDead(): boolean {
@@ -338,13 +357,14 @@ export class Trainer {
       const next = await resampled(recipe, await this.#session.read(), features, counts, this.data.d, this.#step, sampler);
       replaced = next.replaced;
       if (replaced.length > 0) {
-        await this.#session.write(next.state);
+        await this.#session.write(deflatedState(next.state, this.data.d, this.#directions));
         this.#since.reset(replaced);
         this.#resampledAt = this.#step;
       }
     }
     this.#window.reset();
     this.#resampling = false;
+    this.#resamplings = [...this.#resamplings, { step: this.#step, features: replaced, spared }];
     return { type: 'resampled', step: this.#step, features: replaced, spared };
   }
 
@@ -372,7 +392,7 @@ export class Trainer {
     };
   }
 
-  #adopt(saved: Saved): void {
+  #adopt(saved: Omit<Saved, 'recipe'>): void {
     this.#step = saved.step;
     this.#tokens = saved.tokens;
     this.#since.restore(saved.since);
@@ -385,50 +405,14 @@ export class Trainer {
     const { changes, alpha, now, next } = saved.annealing;
     this.#annealing = { changes, alpha, now: [...now], next: [...next] };
     this.#resampledAt = saved.resampledAt;
+    this.#resamplings = saved.resamplings;
     this.#resampling = saved.resampling;
     this.checkpointed = saved.checkpointed;
   }
-}
-
-interface Saved {
-  readonly version: number;
-  /** JSON. */
-  readonly recipe: string;
-  readonly step: number;
-  readonly tokens: number;
-  readonly scale: number;
-  readonly state: TrainState;
-  readonly since: StateValue;
-  readonly densities: StateValue;
-  readonly window: StateValue;
-  readonly watched: StateValue;
-  readonly threshold: number | null;
-  readonly stall: StateValue;
-  readonly stalled: boolean;
-  readonly annealing: Annealing;
-  readonly resampledAt: number | null;
-  readonly resampling: boolean;
-  readonly checkpointed: number;
-}
-
-/** The recipe of a saved run. @throws FormatError */
-export function savedRecipe(saved: StateValue): Recipe {
-  const { version, recipe } = (saved ?? {}) as Partial<Saved>;
-  if (version !== VERSION || typeof recipe !== 'string') throw new FormatError(`the saved training state is of version ${String(version)}, expected ${VERSION}`);
-  return JSON.parse(recipe) as Recipe;
 }
 
 function checkBranch(before: Recipe, after: Recipe): void {
   for (const name of SHAPE) {
     if (before[name] !== after[name]) throw new UsageError(`${name} is ${JSON.stringify(after[name])}, and the run that goes on has ${JSON.stringify(before[name])}`, { hint: `${name} cannot change within a run: start another.` });
   }
-}
-
-/** E ||x||^2 - ||E x||^2 of a batch, about its own mean. */
-function varianceOf(x: Float32Array, rows: number, d: number): number {
-  const mean = new Float64Array(d);
-  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < d; c++, at++) mean[c] = mean[c]! + x[at]! / rows;
-  let sum = 0;
-  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < d; c++, at++) sum += (x[at]! - mean[c]!) ** 2;
-  return sum / rows;
 }
