@@ -19,6 +19,8 @@ export interface DeathForecast {
   readonly relu: number;
   /** Share that is never among the k largest: Phi(t_k - C / gamma); null without a k. */
   readonly topk: number | null;
+  /** The same with the threshold of rows of finite gamma, Phi(t_k sqrt(1 + 1 / gamma^2) - C / gamma): closer where gamma is about 1. */
+  readonly topk_finite: number | null;
 }
 
 /** The same counted: random features on the rows themselves. */
