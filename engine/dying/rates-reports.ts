@@ -141,4 +141,7 @@ export interface BiasShareReport {
   /** Medians of what the share should be: 1 / (1 + ||mu+||^2), and 1 / (1 + ||mu+||_1). */
   readonly sgd: number | null;
   readonly adam: number | null;
+  /** The same for the share of m itself: 1 / (1 + mu+ . mu~), and 1 / (1 + sign(mu+) . mu~). */
+  readonly sgd_along_mean: number | null;
+  readonly adam_along_mean: number | null;
 }
