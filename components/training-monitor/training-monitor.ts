@@ -26,6 +26,7 @@ const PLOT_HEIGHT = 170;
  * @attr src - folder of a run
  * @attr steps - `log` (default) or `linear`: the axis of steps
  * @attr view - `charts` (default) or `tables`
+ * @attr compact - charts alone, without controls and slider
  * @fires sae-train - a control was used: `action`, `live`, `step`, `patch`; cancelable
  * @fires sae-branch - a branch was made: `live`, `from`
  * @fires sae-checkpoint - the slider was moved: `step`, `run`, `folder`
@@ -40,6 +41,8 @@ export class SaeTrainingMonitor extends SaeElement {
     src: {},
     steps: {},
     view: {},
+    compact: { type: Boolean },
+    step: { attribute: false },
     live: { attribute: false },
     runs: { attribute: false },
     features: { attribute: false },
@@ -54,6 +57,10 @@ export class SaeTrainingMonitor extends SaeElement {
   declare src: string | null;
   declare steps: 'log' | 'linear';
   declare view: 'charts' | 'tables';
+  /** Charts alone: whoever holds the run has controls and a slider of their own. */
+  declare compact: boolean;
+  /** The step that is looked at; null for the latest. A person moves it with the slider, a page by this. */
+  declare step: number | null;
   declare live: LiveTrainer | null;
   /** More runs, live or in folders. */
   declare runs: readonly RunInput[];
@@ -80,6 +87,8 @@ export class SaeTrainingMonitor extends SaeElement {
     this.src = null;
     this.steps = 'log';
     this.view = 'charts';
+    this.compact = false;
+    this.step = null;
     this.live = null;
     this.runs = [];
     this.features = [];
@@ -113,6 +122,7 @@ export class SaeTrainingMonitor extends SaeElement {
 
   protected override willUpdate(changed: PropertyValues): void {
     if (changed.has('live') || changed.has('src') || changed.has('runs')) this.#open();
+    if (changed.has('step')) this.cursor = this.step;
     this.#drawn = performance.now();
   }
 
@@ -219,6 +229,7 @@ export class SaeTrainingMonitor extends SaeElement {
     const steps = live?.status.checkpoints ?? series.checkpoints.map((checkpoint) => checkpoint.step);
     const cursor = this.cursor !== null && this.cursor <= step ? this.cursor : null;
     const failed = this.#shown.filter(({ state }) => state === 'error');
+    if (this.compact) return html`<div class="frame" lang="en" dir="ltr">${this.#renderPanels(ready, run, cursor)}</div>`;
     return html`
       <div class="frame" lang="en" dir="ltr">
         <header>

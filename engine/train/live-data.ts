@@ -4,7 +4,7 @@ import type { TrainData } from './data.js';
 import type { LiveData } from './live-messages.js';
 
 /**
- * Opens what a run trains on. What it does not need is not loaded: generators come on demand.
+ * Opens what a run trains on. What it does not need is not loaded: generators and readers of files come on demand.
  * @param seed of the order of held rows
  * @throws UsageError naming what is wrong with it
  */
@@ -19,7 +19,11 @@ export async function openLiveData(data: LiveData, seed: number): Promise<TrainD
       const { generatedData } = await import('../generate/generate.js');
       return generatedData(data.spec);
     }
+    case 'file': {
+      const { openTrainData } = await import('./open-data.js');
+      return openTrainData({ acts: data.src, seed });
+    }
     default:
-      throw new UsageError(`live data: "kind" is ${JSON.stringify((data as { kind?: unknown }).kind)}; expected held or generator`);
+      throw new UsageError(`live data: "kind" is ${JSON.stringify((data as { kind?: unknown }).kind)}; expected held or generator, or file`);
   }
 }

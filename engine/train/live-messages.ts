@@ -20,7 +20,9 @@ export const LIVE_WORKER_NAME = 'saekit-live-trainer';
 export type LiveData =
   /** [rows, d] f32 raw activations. They are copied to the worker, or handed over (and detached here) with `transfer`. */
   | { readonly kind: 'held'; readonly x: Float32Array; readonly d: number; readonly transfer?: boolean }
-  | { readonly kind: 'generator'; readonly spec: GeneratorSpec };
+  | { readonly kind: 'generator'; readonly spec: GeneratorSpec }
+  /** Activations in a .npy or .safetensors file: fetched where they are trained on. */
+  | { readonly kind: 'file'; readonly src: string };
 
 /** Knobs that a person set. */
 export type RecipePatch = Partial<Recipe>;
