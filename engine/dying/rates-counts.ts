@@ -14,13 +14,15 @@
 import { logGamma } from '../statistics.js';
 
 /** Counts above this are as good as log k ~ N(eta, sigma^2 + 1 / k). */
-const LARGEST = 48;
-/** Spacing of the tables in eta; Hermite's cubics between leave errors of about 1e-7. */
-const SPACING = 0.125;
-const LEAST = -16;
+const LARGEST = 32;
+/** Spacing of the tables in eta; Hermite's cubics between leave errors of about 1e-6. */
+const SPACING = 0.25;
+/** The tables reach as far as fits look: slopes of 10 over some decades of steps. */
+const LEAST = -48;
+const MOST = 24;
 
 /** Points and weights of the trapezoidal rule for the standardised posterior of u, on [-7, 7]. */
-const POINTS = 41;
+const POINTS = 31;
 const REACH = 7;
 
 interface CountTable {
@@ -48,14 +50,10 @@ export class CountLikelihood {
     }
     const { value, slope } = this.#table(k);
     const place = (eta - LEAST) / SPACING;
-    const last = value.length - 1;
-    if (place <= 0 || place >= last) {
-      // Beyond the table the logarithm goes on as the parabola, or line, that it has become.
-      const end = place <= 0 ? 0 : last;
-      const curvature = end === 0 ? 0 : Math.min(0, (slope[last]! - slope[last - 1]!) / SPACING);
-      const off = eta - (LEAST + end * SPACING);
-      out[0] = value[end]! + off * (slope[end]! + 0.5 * curvature * off);
-      out[1] = slope[end]! + curvature * off;
+    if (place < 0 || place >= value.length - 1) {
+      const { log, slope: exact } = poissonLognormal(k, eta, this.sigma);
+      out[0] = log;
+      out[1] = exact;
       return;
     }
     const i = Math.floor(place);
@@ -71,11 +69,10 @@ export class CountLikelihood {
   #table(k: number): CountTable {
     const held = this.#tables[k];
     if (held) return held;
-    const count = Math.ceil((Math.log(k + 1) + 8 + 4 * this.sigma - LEAST) / SPACING) + 1;
+    const count = (MOST - LEAST) / SPACING + 1;
     const table = { value: new Float64Array(count), slope: new Float64Array(count) };
     for (let i = 0; i < count; i++) {
       const { log, slope } = poissonLognormal(k, LEAST + i * SPACING, this.sigma);
-      // The normal law of large counts has no k!, e^-k k^k and so on either: constants of k drop out.
       table.value[i] = log;
       table.slope[i] = slope;
     }

@@ -75,7 +75,7 @@ export interface SlopeReport {
   readonly frames: number;
   readonly from: number;
   readonly to: number;
-  /** One slope for all, an intercept each; the interval by bootstrap over features. */
+  /** The mean slope, an intercept each; the interval by bootstrap over features. */
   readonly pooled: Estimate;
   /** Median over features of their own slopes. */
   readonly median: number | null;
@@ -83,6 +83,8 @@ export interface SlopeReport {
   readonly falling: number;
   readonly level: number;
   readonly rising: number;
+  /** sd of slopes over features. */
+  readonly spread: number;
   /** sd of log p about the lines, beyond what counting explains. */
   readonly scatter: number;
   readonly by_feature: readonly FeatureSlope[];

@@ -21,12 +21,14 @@ export function survivalOf(tail: KnownTail): (c: number) => number {
   }
   const { xi, scale } = tail;
   if (!(scale > 0)) throw new UsageError(`scale ${scale}: expected above 0`);
-  if (xi === 0) return (c) => (c <= 0 ? 1 : Math.exp(-c / scale));
-  return (c) => {
-    if (c <= 0) return 1;
-    const grown = (xi * c) / scale;
-    return grown <= -1 ? 0 : Math.exp(-Math.log1p(grown) / xi);
-  };
+  return (c) => (c <= 0 ? 1 : Math.exp(-paretoLog(c / scale, xi)));
+}
+
+/** -log of a Pareto law's survival at v scales, log(1 + xi v) / xi: v where xi is 0, infinite beyond the end point. */
+export function paretoLog(v: number, xi: number): number {
+  const grown = xi * v;
+  if (grown <= -1) return Infinity;
+  return Math.abs(grown) < 1e-8 ? v * (1 - grown / 2) : Math.log1p(grown) / xi;
 }
 
 /** The margin at which S is p, by bisection. @throws UsageError where S is not above p at 0 */

@@ -10,8 +10,11 @@
  * by maximum likelihood with its own s for each feature, times frames / (frames - 2) for the two
  * parameters that were fitted. A feature that fires in no frame says nothing and is counted as silent.
  *
+ * Features differ: s_i ~ N(s, spread^2), and the pooled slope is s, by maximum likelihood with each feature's profile
+ * likelihood for its likelihood. One slope for all would be the slope of those that can be counted longest.
+ *
  * Each feature's slope has a profile likelihood interval. All frames of a feature are on the same held-out
- * rows and no trajectory is straight, so that the interval of the common slope is not the likelihood's but a
+ * rows and no trajectory is straight, so that the interval of the pooled slope is not the likelihood's but a
  * bootstrap over whole features (percentiles); with fewer than ten features it is the wider of the two.
  */
 import { ShapeError, UsageError } from '../errors.js';
@@ -86,17 +89,19 @@ export async function cohortSlope(input: SlopeInput, options: SlopeOptions = {})
   }
   const steps = frames.map((j) => input.steps[j]!);
   const own = by_feature.flatMap(({ slope }) => (slope.value === null ? [] : [slope.value])).sort((a, b) => a - b);
+  const { spread, widened } = await spreadOf(profiles, pace);
   return {
     features: trajectories.length,
     silent,
     frames: frames.length,
     from: steps[0]!,
     to: steps[steps.length - 1]!,
-    pooled: await pooledSlope(profiles, { seed, samples, pace }),
+    pooled: await pooledSlope(widened, { seed, samples, pace }),
     median: own.length === 0 ? null : (own[(own.length - 1) >> 1]! + own[own.length >> 1]!) / 2,
     falling: by_feature.filter(({ slope }) => slope.high !== null && slope.high < 0).length,
     level: by_feature.filter(({ slope }) => (slope.high === null || slope.high >= 0) && (slope.low === null || slope.low <= 0)).length,
     rising: by_feature.filter(({ slope }) => slope.low !== null && slope.low > 0).length,
+    spread,
     scatter: sigma,
     by_feature,
   };
@@ -199,6 +204,52 @@ function vertex(profile: Float64Array): { at: number; value: number } {
   return { at: best + off, value: b - 0.25 * (a - c) * off };
 }
 
+/** The spread of slopes over features that is likeliest, and each feature's log likelihood of the pooled slope with it. */
+async function spreadOf(profiles: readonly Float64Array[], pace: Pace): Promise<{ spread: number; widened: readonly Float64Array[] }> {
+  let best = { spread: 0, widened: profiles, value: heightOf(profiles) };
+  for (let spread = SPACING; profiles.length > 1 && spread < 3; spread *= 1.4) {
+    const kernel = kernelOf(spread);
+    const widened: Float64Array[] = [];
+    for (const profile of profiles) {
+      widened.push(widen(profile, kernel));
+      if (pace.isDue) await pace.pause();
+    }
+    const value = heightOf(widened);
+    if (value > best.value) best = { spread, widened, value };
+    else if (value < best.value - 4) break;
+  }
+  return best;
+}
+
+/** The largest value of the sum of log likelihoods. */
+function heightOf(profiles: readonly Float64Array[]): number {
+  const sum = new Float64Array(GRID);
+  for (const profile of profiles) for (let i = 0; i < GRID; i++) sum[i] = sum[i]! + profile[i]!;
+  return vertex(sum).value;
+}
+
+/** Weights of N(0, spread^2) on the grid, out to four sds; they sum to 1. */
+function kernelOf(spread: number): Float64Array {
+  const reach = Math.ceil((4 * spread) / SPACING);
+  const kernel = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-0.5 * (((i - reach) * SPACING) / spread) ** 2));
+  const total = kernel.reduce((sum, value) => sum + value, 0);
+  return kernel.map((value) => value / total);
+}
+
+/** log of the convolution of a likelihood with the kernel; beyond the grid it goes on as at its ends. */
+function widen(profile: Float64Array, kernel: Float64Array): Float64Array {
+  const top = vertex(profile).value;
+  const reach = (kernel.length - 1) / 2;
+  const likelihood = Float64Array.from({ length: GRID + 2 * reach }, (_, i) => Math.exp(profile[Math.max(0, Math.min(GRID - 1, i - reach))]! - top));
+  const out = new Float64Array(GRID);
+  for (let i = 0; i < GRID; i++) {
+    let sum = 0;
+    for (let j = 0; j < kernel.length; j++) sum += kernel[j]! * likelihood[i + j]!;
+    out[i] = top + Math.log(Math.max(sum, Number.MIN_VALUE));
+  }
+  return out;
+}
+
 async function pooledSlope(profiles: readonly Float64Array[], { seed, samples, pace }: { seed: number; samples: number; pace: Pace }): Promise<Estimate> {
   const n = profiles.length;
   if (n === 0) return { value: null, low: null, high: null };
@@ -243,7 +294,7 @@ async function scatterOf(trajectories: readonly Trajectory[], x: Float64Array, l
   let [low, high] = [Math.log(0.02), Math.log(3)];
   let [a, b] = [high - ratio * (high - low), low + ratio * (high - low)];
   let [atA, atB] = [await likelihood(a), await likelihood(b)];
-  while (high - low > 0.03) {
+  while (high - low > 0.1) {
     if (atA > atB) {
       [high, b, atB] = [b, a, atA];
       a = high - ratio * (high - low);

@@ -11,6 +11,7 @@
  */
 import { logUpperTail, phi, upperTail, upperTailQuantile } from './normal.js';
 import type { TailModel } from './rates-reports.js';
+import { paretoLog } from './rates-tails.js';
 
 /** The values above u, less u, descending; those above `cut` known only to be above it. */
 export interface Excesses {
@@ -73,13 +74,6 @@ export function gpdLogLikelihood({ y, censored, cut }: Excesses, xi: number, sca
     sum -= log + xi * log;
   }
   return censored > 0 ? sum - censored * paretoLog(cut / scale, xi) : sum;
-}
-
-/** log(1 + xi v) / xi: v where xi is 0, infinite beyond the end point. */
-function paretoLog(v: number, xi: number): number {
-  const grown = xi * v;
-  if (grown <= -1) return Infinity;
-  return Math.abs(grown) < 1e-8 ? v * (1 - grown / 2) : Math.log1p(grown) / xi;
 }
 
 /** Least xi: below -1 the likelihood has no maximum, and an end point so sharp is no tail's. */

@@ -77,13 +77,24 @@ class Forecast implements Accumulator {
     const features = Math.min(settings.draw, d_sae);
     const ranked = k === null ? null : Math.max(1, Math.round((k * features) / d_sae));
     if (k !== null && ranked !== null && features < d_sae && ranked < FEWEST_SELECTED) caveats.push(`Of ${features} random features only ${ranked} fire on a row under TopK: draw more for a rank that stands for ${k} of ${d_sae} (--set sae/forecast.draw=N).`);
-    const shared = { x: sample.x, rows, d, features, k: ranked, seed, signal };
+    const shared = { x: spreadRows(sample.x, sample.rows, d, rows), rows, d, features, k: ranked, seed, signal };
     return {
       zero: await countBornDead(shared),
       mean: await countBornDead({ ...shared, centre: this.#raw.mean }),
       formula: forecastDeath(gamma, { tokens: rows, k: ranked, features }),
     };
   }
+}
+
+/** [count, d] rows evenly spaced among those of the sample, which are in the order of the stream. */
+function spreadRows(x: Float32Array, rows: number, d: number, count: number): Float32Array {
+  if (count === rows) return x;
+  const out = new Float32Array(count * d);
+  for (let j = 0; j < count; j++) {
+    const at = Math.floor((j * rows) / count) * d;
+    out.set(x.subarray(at, at + d), j * d);
+  }
+  return out;
 }
 
 function variancesOf(moments: VectorMoments): Float64Array {
