@@ -85,6 +85,8 @@ export interface GradientReport {
   readonly share_density: Estimate;
   /** sd of the cosine of two unrelated directions, 1 / sqrt(d). */
   readonly cos_null: number;
+  /** ||dL/db_dec||: 0 where b_dec has settled. */
+  readonly b_dec_norm: number | null;
   readonly mean_gradients: readonly MeanGradient[];
   readonly optimisers: readonly OptimiserDirection[];
   readonly caveats: readonly string[];
