@@ -42,20 +42,30 @@ export interface CohortMembers {
   readonly from: number;
 }
 
+/** D/E above which a feature is taken to reconstruct something. */
+export const LIVE_DE = 0.5;
+/** Frames that must follow the choosing one: fewer have no slope. */
+const LATER = 3;
+
 /**
- * The frame at which rare and live features are told apart: the first at or after the square root
- * of the last step, in the middle of the run's logarithm. Later frames alone enter the slopes:
- * the counts by which they were chosen must not, or they would return to their mean.
- * @returns -1 with fewer than 4 frames after step 0
+ * The frame at which `rare`, `adrift` and `live` features are told apart: the first after step 0 with so many rare ones
+ * that they can be followed (20, or 2 % of all), else the first at or after the square root of the last step.
+ * What came before it decides, and nothing of what comes after. Later frames alone enter the slopes: the
+ * counts by which features were chosen must not, or these would return to their mean.
+ * @returns -1 where fewer than three frames follow
  */
-export function choosingFrame(frames: readonly Pick<DyingFrame, 'step'>[]): number {
+export function choosingFrame(frames: readonly Pick<DyingFrame, 'step' | 'rows' | 'counts'>[], edge: number): number {
+  const within = (at: number): boolean => at >= 0 && frames.length - 1 - at >= LATER;
+  const enough = Math.max(20, frames[0]!.counts.length / 50);
+  const crowded = frames.findIndex(({ step, rows, counts }) => step >= 1 && counts.reduce((sum, count) => sum + (count < edge * rows ? 1 : 0), 0) >= enough);
+  if (within(crowded)) return crowded;
   const last = frames.at(-1)?.step ?? 0;
-  const at = frames.findIndex(({ step }) => step >= 1 && step >= Math.sqrt(last));
-  return at < 0 || frames.length - at < 4 ? -1 : at;
+  const middle = frames.findIndex(({ step }) => step >= 1 && step >= Math.sqrt(last));
+  return within(middle) ? middle : -1;
 }
 
 /** @param edge density below which a feature is rare */
-export function cohortMembers(frames: readonly Pick<DyingFrame, 'step' | 'rows' | 'counts'>[], cohorts: Cohorts | null, edge: number): CohortMembers[] {
+export function cohortMembers(frames: readonly Pick<DyingFrame, 'step' | 'rows' | 'counts' | 'de'>[], cohorts: Cohorts | null, edge: number): CohortMembers[] {
   const n = frames[0]!.counts.length;
   const select = (name: CohortName, from: number, holds: (i: number) => boolean): CohortMembers => ({ name, from, features: Uint32Array.from(Array.from({ length: n }, (_, i) => i).filter(holds)) });
   const cohort = (i: number): number => cohorts?.of[i] ?? 0;
@@ -65,11 +75,17 @@ export function cohortMembers(frames: readonly Pick<DyingFrame, 'step' | 'rows' 
     members.push(select('reset', (cohorts.steps.at(-1) ?? 0) + 1, (i) => cohort(i) === 1));
     members.push(select('spared', (cohorts.steps[0] ?? 0) + 1, (i) => cohort(i) === 2));
   }
-  const at = choosingFrame(frames);
+  const at = choosingFrame(frames, edge);
   if (at >= 0) {
     const rare = rareIn(at);
     const from = frames[at]!.step + 1;
-    members.push(select('rare', from, (i) => cohort(i) !== 1 && rare(i)), select('live', from, (i) => cohort(i) === 0 && !rare(i)));
+    // NaN, where D/E does not exist: then what fires is live.
+    const isAdrift = (i: number): boolean => frames[at]!.de[i]! <= LIVE_DE;
+    members.push(
+      select('rare', from, (i) => cohort(i) !== 1 && rare(i)),
+      select('adrift', from, (i) => cohort(i) === 0 && !rare(i) && isAdrift(i)),
+      select('live', from, (i) => cohort(i) === 0 && !rare(i) && !isAdrift(i)),
+    );
   }
   const ends = rareIn(frames.length - 1);
   members.push(select('final', 1, (i) => cohort(i) !== 1 && ends(i)));

@@ -16,10 +16,11 @@ export type { Estimate };
  *   reset    replaced by resampling at least once
  *   spared   due for it and left alone: the control
  *   rare     of never and spared, those that fired on less than `edge` of the rows at `chosen_step`, or not at all
- *   live     of never, those that fired on `edge` or more then
+ *   adrift   of never, those that fired on `edge` or more then, with D/E of at most 0.5: not, or not any more, of use
+ *   live     of never, those that fired on `edge` or more then, with D/E above 0.5: they reconstruct something
  *   final    rare or dead in the last frame: chosen by how they end, so that their slopes are not evidence
  */
-export type CohortName = 'never' | 'reset' | 'spared' | 'rare' | 'live' | 'final';
+export type CohortName = 'never' | 'reset' | 'spared' | 'rare' | 'adrift' | 'live' | 'final';
 
 /** A slope of a whole cohort; the table `dying_slopes` has those of its features. */
 export type CohortSlope = Omit<SlopeReport, 'by_feature'>;
@@ -31,7 +32,7 @@ export interface CohortReport {
   readonly median_log10: readonly (number | null)[];
   /** By frame: how many did not fire on any row. */
   readonly silent: readonly number[];
-  /** d log p / d log step from `from` on; null with fewer than 3 frames there, or where none fired. */
+  /** d log p / d log step from `from` on, of reset, spared, rare, adrift and live; null with fewer than 3 frames there, or where none fired. */
   readonly slope: CohortSlope | null;
   /** First step of the frames that the slope is over: after the step by which the cohort was chosen or last reset. */
   readonly from: number;
@@ -78,7 +79,7 @@ export interface EvolutionReport {
   readonly live: readonly number[];
   /** Densities at which Adam's rate law changes: 1 / B and (1 - beta2) / B; null for SGD or without a recipe. */
   readonly knees: { readonly batch: number; readonly memory: number } | null;
-  /** Step at which `rare` and `live` were chosen: the first frame at or after the square root of the last step; null with a single frame. */
+  /** Step at which `rare`, `adrift` and `live` were chosen (cohorts.ts); null where fewer than three frames follow. */
   readonly chosen_step: number | null;
   readonly cohorts: readonly CohortReport[];
   readonly mode: ModeReport | null;

@@ -158,23 +158,6 @@ function clamp(value: number): number {
   return Math.max(-1, Math.min(1, value));
 }
 
-/** [d_sae] w_i . vector, w_i as in a frame. */
-export async function alongOf(sae: Sae, vector: ArrayLike<number>, signal?: AbortSignal): Promise<Float64Array> {
-  const { d_in, d_sae, gate } = sae;
-  if (vector.length !== d_in) throw new ShapeError(`an SAE of width ${d_in} was given a vector of ${vector.length} numbers`);
-  const sums = new Float64Array(d_sae);
-  const source = weightsOf(sae);
-  const pace = new Pace(signal);
-  const most = Math.max(1, Math.floor(BLOCK / d_in));
-  for (let first = 0; first < d_sae; first += most) {
-    const count = Math.min(most, d_sae - first);
-    const columns = await source.encoderColumns(first, count, signal);
-    for (let c = 0; c < d_in; c++) for (let r = 0; r < count; r++) sums[first + r] = sums[first + r]! + columns[c * count + r]! * vector[c]!;
-    if (pace.isDue) await pace.pause();
-  }
-  return gate ? sums.map((value, i) => value * Math.exp(gate.r_mag[i]!)) : sums;
-}
-
 /** [d_in] mean of w_i over some features; null of none. */
 export async function meanColumn(sae: Sae, features: ArrayLike<number>, signal?: AbortSignal): Promise<Float64Array | null> {
   if (features.length === 0) return null;

@@ -7,7 +7,7 @@ import type { Ops } from '../ops/ops.js';
 import type { Sae } from '../sae.js';
 import { mostCrowded } from '../train/live-history.js';
 import type { RunReader } from '../train/run-reader.js';
-import { alongOf, encoderRowsOf, firingOffsets, meanColumn, readFrame } from './frames.js';
+import { encoderRowsOf, firingOffsets, meanColumn, readFrame } from './frames.js';
 import type { DyingFrame } from './record.js';
 
 /** Held-out rows. */
@@ -39,16 +39,15 @@ export interface RunFrames {
   readonly frames: readonly DyingFrame[];
   /** [d] mean of the held-out rows. */
   readonly mean: Float64Array;
-  /** [n] E z_i = w_i . mu + effective_bias_i. */
-  readonly mean_preactivation: readonly Float64Array[];
   /** [d] mean encoder column of the frame's rare features; null without any. */
   readonly rare_column: readonly (Float64Array | null)[];
   /** Features whose weights are kept, ascending; their rows [k, d] and firing offsets [k]. */
   readonly features: Uint32Array;
   readonly encoder: readonly Float32Array[];
   readonly offset: readonly Float32Array[];
-  /** The last frame's. */
-  readonly sae: Sae;
+  /** The first frame's and the last one's. */
+  readonly first: Sae;
+  readonly last: Sae;
 }
 
 export const RARE_EDGE = 1e-4;
@@ -104,15 +103,13 @@ function spread(list: readonly number[], count: number): number[] {
 
 interface Looked {
   readonly frame: DyingFrame;
-  readonly pre: Float64Array;
   readonly column: Float64Array | null;
 }
 
-async function look(sae: Sae, at: { readonly step: number; readonly tokens: number | null; readonly rows: number; readonly counts: Float64Array }, mean: Float64Array, { direction, edge = RARE_EDGE, signal }: Pick<FramesOptions, 'direction' | 'edge' | 'signal'>): Promise<Looked> {
+async function look(sae: Sae, at: { readonly step: number; readonly tokens: number | null; readonly rows: number; readonly counts: Float64Array }, { direction, edge = RARE_EDGE, signal }: Pick<FramesOptions, 'direction' | 'edge' | 'signal'>): Promise<Looked> {
   const frame = await readFrame(sae, { ...at, direction, signal });
-  const along = await alongOf(sae, mean, signal);
   const rare = Array.from(frame.counts, (_, i) => i).filter((i) => frame.counts[i]! > 0 && frame.counts[i]! < edge * frame.rows);
-  return { frame, pre: along.map((value, i) => value + frame.effective_bias[i]!), column: await meanColumn(sae, rare, signal) };
+  return { frame, column: await meanColumn(sae, rare, signal) };
 }
 
 /**
@@ -131,25 +128,27 @@ export async function readRunFrames(run: RunReader, options: FramesOptions): Pro
   const lookAt = async (step: number): Promise<{ sae: Sae; looked: Looked }> => {
     signal?.throwIfAborted();
     const sae = await run.sae(step);
-    const looked = await look(sae, { step, tokens: tokens(step), rows: held.rows, counts: await countFirings(sae, held, options) }, mean, options);
+    const looked = await look(sae, { step, tokens: tokens(step), rows: held.rows, counts: await countFirings(sae, held, options) }, options);
     onFrame?.(++done, steps.length);
     return { sae, looked };
   };
   const { sae: final, looked: end } = await lookAt(last);
   const features = keptFeatures(end.frame, kept, edge);
+  let first = final;
   const all: (Looked & { encoder: Float32Array; offset: Float32Array })[] = [];
   for (const step of steps) {
     const { sae, looked } = step === last ? { sae: final, looked: end } : await lookAt(step);
+    if (all.length === 0) first = sae;
     all.push({ ...looked, encoder: await encoderRowsOf(sae, features, signal), offset: firingOffsets(sae, looked.frame, features) });
   }
-  return { frames: all.map(({ frame }) => frame), mean, mean_preactivation: all.map(({ pre }) => pre), rare_column: all.map(({ column }) => column), features, encoder: all.map(({ encoder }) => encoder), offset: all.map(({ offset }) => offset), sae: final };
+  return { frames: all.map(({ frame }) => frame), mean, rare_column: all.map(({ column }) => column), features, encoder: all.map(({ encoder }) => encoder), offset: all.map(({ offset }) => offset), first, last: final };
 }
 
 /** The one frame of an SAE without a run: counts that were made elsewhere. */
 export async function singleFrame(sae: Sae, counted: { readonly rows: number; readonly counts: ArrayLike<number> }, options: Omit<FramesOptions, 'ops' | 'frames' | 'onFrame'>): Promise<RunFrames> {
   const { held, kept = KEPT, edge, signal } = options;
   const mean = meanOf(held);
-  const looked = await look(sae, { step: 0, tokens: null, rows: counted.rows, counts: Float64Array.from(counted.counts) }, mean, options);
+  const looked = await look(sae, { step: 0, tokens: null, rows: counted.rows, counts: Float64Array.from(counted.counts) }, options);
   const features = keptFeatures(looked.frame, kept, edge);
-  return { frames: [looked.frame], mean, mean_preactivation: [looked.pre], rare_column: [looked.column], features, encoder: [await encoderRowsOf(sae, features, signal)], offset: [firingOffsets(sae, looked.frame, features)], sae };
+  return { frames: [looked.frame], mean, rare_column: [looked.column], features, encoder: [await encoderRowsOf(sae, features, signal)], offset: [firingOffsets(sae, looked.frame, features)], first: sae, last: sae };
 }
