@@ -1,0 +1,34 @@
+/** What a verdict rests on: the reports of the instruments that ran. What did not run is null, and the predictions that need it cannot be told. */
+import type { Recipe } from '../train/recipe.js';
+import type { ConspiracyReport, GradientReport, RareCofiringReport, RareDirectionsReport } from './anatomy-reports.js';
+import type { EvolutionReport, RunFigures } from './evolution-report.js';
+import type { HyperplaneReport } from './hyperplane-report.js';
+
+/** Another run. */
+export interface ComparedEvidence {
+  readonly name: string;
+  readonly recipe: Partial<Recipe>;
+  /** The model's output that it was trained on; null where it is not known, or the data were generated. */
+  readonly hook: string | null;
+  /** Kind of the generator that made its data; null for activations of a model. */
+  readonly generator: string | null;
+  readonly figures: RunFigures;
+}
+
+export interface DyingEvidence {
+  /** Rows that counted. */
+  readonly tokens: number;
+  readonly recipe: Partial<Recipe> | null;
+  readonly hook: string | null;
+  readonly directions: RareDirectionsReport | null;
+  readonly hyperplane: HyperplaneReport | null;
+  readonly cofiring: RareCofiringReport | null;
+  readonly gradients: GradientReport | null;
+  readonly conspiracy: ConspiracyReport | null;
+  readonly evolution: EvolutionReport | null;
+  /** Figures of the SAE's own run, by the measure of the compared ones. */
+  readonly own: RunFigures | null;
+  readonly compared: readonly ComparedEvidence[];
+}
+
+export const NO_EVIDENCE: DyingEvidence = { tokens: 0, recipe: null, hook: null, directions: null, hyperplane: null, cofiring: null, gradients: null, conspiracy: null, evolution: null, own: null, compared: [] };
