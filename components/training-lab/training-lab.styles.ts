@@ -28,12 +28,13 @@ export const styles = css`
     font-size: 0.92em;
     font-weight: 600;
   }
-  form {
+  form,
+  .preset {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 0.7rem;
   }
   .preset {
-    display: grid;
     gap: 0.3rem;
   }
   .preset label {
@@ -47,6 +48,7 @@ export const styles = css`
     flex: 0 1 30rem;
     min-inline-size: 0;
     max-inline-size: 100%;
+    text-overflow: ellipsis;
   }
   #about,
   .plane,
@@ -61,6 +63,8 @@ export const styles = css`
     inline-size: fit-content;
   }
   .sections {
+    /* It inherits through the slot of details, which has the other kind. */
+    box-sizing: border-box;
     display: grid;
     grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr));
     gap: 0.8rem;

@@ -4,16 +4,16 @@
  *
  * Kept true: order; a batch has one window of densities at most, that of all rows
  * since the last one; of snapshots it has the latest, and those of evaluated checkpoints (the
- * newest SNAPSHOTS of them), so that who wants both gets both; of metrics that nobody has
- * fetched every second one goes when there are too many, the latest never.
+ * newest of them, up to SNAPSHOT_BYTES), so that who wants both gets both; of metrics that nobody
+ * has fetched every second one goes when there are too many, the latest never.
  */
 import type { DensityWindow } from './events.js';
 import type { LiveEvent } from './live-messages.js';
 
 /** Events that wait at most. */
 const LIMIT = 4096;
-/** Snapshots of evaluated checkpoints that wait at most. */
-const SNAPSHOTS = 16;
+/** What snapshots of evaluated checkpoints weigh together at most, while they wait. */
+const SNAPSHOT_BYTES = 2 ** 26;
 
 export class EventBuffer {
   #events: LiveEvent[] = [];
@@ -49,8 +49,14 @@ export class EventBuffer {
   /** A snapshot takes the place of the others, but for those that belong to an evaluation. */
   #makeRoom(): void {
     const evaluated = new Set(this.#events.flatMap((event) => (event.type === 'checkpoint' && event.evaluation !== null ? [event.step] : [])));
-    const kept = this.#events.flatMap((event) => (event.type === 'snapshot' && evaluated.has(event.snapshot.step) ? [event] : [])).slice(1 - SNAPSHOTS);
-    this.#events = this.#events.filter((event) => event.type !== 'snapshot' || kept.includes(event));
+    let bytes = 0;
+    const kept = this.#events.reverse().filter((event) => {
+      if (event.type !== 'snapshot') return true;
+      const { encoder, decoder } = event.snapshot;
+      bytes += encoder.byteLength + decoder.byteLength;
+      return evaluated.has(event.snapshot.step) && bytes <= SNAPSHOT_BYTES;
+    });
+    this.#events = kept.reverse();
   }
 
   /** Takes the event of a kind out, of which there is one at most. */

@@ -69,7 +69,7 @@ describe('<sae-training-lab>', function () {
     await until('the table', () => inside(lab).querySelectorAll('table tbody tr').length === 2);
     const sums = [...inside(lab).querySelectorAll('tbody tr')].map((row) => [...row.querySelectorAll('td')].slice(3, 8).reduce((sum, cell) => sum + Number(cell.textContent), 0));
     assert.deepEqual(sums, [24, 24]);
-    assert.match(inside(lab).querySelector('[role=status]')?.textContent ?? '', /Run A: done\. Run B: done\./);
+    await until('that it says so', () => /Run A: done\. Run B: done\./.test(inside(lab).querySelector('[role=status]')?.textContent ?? ''));
     assert.isAbove(inside(lab).querySelector('sae-training-monitor')!.shadowRoot!.querySelectorAll('svg').length, 3);
   });
 
