@@ -23,7 +23,7 @@ import { builtins } from './builtin/index.js';
 import { createHost, type HostResult, type PluginRecord } from './host.js';
 import { checkInputs, openBackend, openSae, openSource, openTokenText, openUnembedding, rowsOf, screenNotice, type InputOptions, type OpenBackend } from './inputs.js';
 import { createRegistry, registry as sharedRegistry, type AnyPlugin, type PluginRegistry } from './registry.js';
-import type { PluginContext } from './types.js';
+import type { ComparedRun, PluginContext } from './types.js';
 
 export interface AnalyzeOptions extends InputOptions, IgnoreRules {
   /** Where the pack goes. It is committed at the end, aborted on any failure. */
@@ -117,7 +117,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
       without: options.without,
       settings: options.settings,
       holdRows: options.holdRows,
-      context: { ...(await openRuns(options)), sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
+      context: { ...(await openRuns(options, source)), sae, seed, positions: source.positions, hasTokens: source.hasTokens, unembed, tokenText, signal, notice, ops },
     });
     backend = await openBackend({ backend: options.backend, threads: options.threads, relaxed: options.relaxed, memoryBudget: options.memoryBudget, screen: options.screen, storage: options.storage, rows: rowsOf(source, options.contextsPerBatch), sae, notice, signal });
     signal?.throwIfAborted();
@@ -162,11 +162,12 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
 }
 
 /** @throws FormatError where a folder holds no run */
-async function openRuns({ run, compare = [] }: AnalyzeOptions): Promise<Pick<PluginContext, 'run' | 'compared'>> {
+async function openRuns(options: AnalyzeOptions, source: ActivationSource): Promise<Pick<PluginContext, 'run' | 'compared'>> {
+  const { run, compare = [] } = options;
   if (run === undefined && compare.length === 0) return { run: null, compared: [] };
-  const { openRun } = await import('../engine/train/run-reader.js');
-  const compared: { name: string; run: Awaited<ReturnType<typeof openRun>> }[] = [];
-  for (const { name, run: ref } of compare) compared.push({ name, run: await openRun(ref) });
+  const [{ openRun }, { openCompared }] = [await import('../engine/train/run-reader.js'), await import('./compared.js')];
+  const compared: ComparedRun[] = [];
+  for (const one of compare) compared.push(await openCompared(one, options, source));
   return { run: run === undefined ? null : await openRun(run), compared };
 }
 

@@ -44,6 +44,11 @@ export interface PluginNeeds {
 export interface ComparedRun {
   readonly name: string;
   readonly run: RunReader;
+  /**
+   * Held-out rows of what it was trained on; null where that is what this analysis reads (`ctx.rows()`).
+   * @throws UsageError where they cannot be had
+   */
+  readonly rows: (() => Promise<SampledRows>) | null;
 }
 
 export interface PluginContext<S extends SettingsSchema = SettingsSchema> {
