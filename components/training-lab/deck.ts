@@ -24,7 +24,6 @@ export const VIEWS: Readonly<Record<ViewName, ViewSource>> = {
   timelapse: { tag: 'sae-density-timelapse', title: 'Density by step', load: () => import('../density-timelapse/define.js') },
   hyperplane: { tag: 'sae-hyperplane', title: 'The boundary in the data', load: () => import('../hyperplane/define.js') },
   collapse: { tag: 'sae-collapse-plot', title: 'One curve for all?', load: () => import('../collapse-plot/define.js') },
-  verdict: { tag: 'sae-verdict', title: 'Verdict', load: () => import('../verdict/define.js') },
 };
 
 /** What a view is to show. */

@@ -12,7 +12,7 @@ import { UsageError } from '../../engine/errors.js';
 /** A generator's description, or the activations that the page brought. */
 export type LabData = GeneratorSpec | { readonly kind: 'acts' };
 
-export const VIEW_NAMES = ['cloud', 'timelapse', 'hyperplane', 'collapse', 'verdict'] as const;
+export const VIEW_NAMES = ['cloud', 'timelapse', 'hyperplane', 'collapse'] as const;
 export type ViewName = (typeof VIEW_NAMES)[number];
 
 export interface LabSettings {

@@ -201,17 +201,15 @@ export class LiveRecord {
     };
   }
 
-  /** Who was spared once stays so: the trainer's draw is by feature. */
+  /** As cohorts.ts has them of a run's folder: who was reset is no control, even if it was spared before. */
   #cohorts(): Uint8Array | null {
-    if (this.#resampled.length === 0) return null;
+    if (this.#resampled.every(({ features, spared }) => features.length + spared.length === 0)) return null;
     const cohorts = new Uint8Array(this.#recipe.d_sae);
     const mark = (features: readonly number[], cohort: Cohort): void => {
       for (const i of features) cohorts[i] = cohort;
     };
-    for (const { features, spared } of this.#resampled) {
-      mark(features, 1);
-      mark(spared, 2);
-    }
+    for (const { spared } of this.#resampled) mark(spared, 2);
+    for (const { features } of this.#resampled) mark(features, 1);
     return cohorts;
   }
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { cohortsOf } from '../../engine/dying/cohorts.js';
 import { dataPlane, survivalOf } from '../../engine/dying/data-plane.js';
 import { leastHyperplane } from '../../engine/dying/gaussian-hyperplane.js';
 import { LiveRecord } from '../../engine/dying/live-record.js';
@@ -116,7 +117,8 @@ describe('the record of a live run', { timeout: 120_000 }, () => {
     const spared = new Set(resampled.flatMap((event) => event.spared));
     const reset = new Set(resampled.flatMap((event) => event.features));
     assert.ok(spared.size > 0 && reset.size > 0);
-    assert.deepEqual([...before.cohorts!], Array.from({ length: N }, (_, i) => (spared.has(i) ? 2 : reset.has(i) ? 1 : 0)));
+    assert.deepEqual([...before.cohorts!], [...cohortsOf({ resampled }, N)!.of], 'as of a folder of the same run');
+    assert.deepEqual([...before.cohorts!], Array.from({ length: N }, (_, i) => (reset.has(i) ? 1 : spared.has(i) ? 2 : 0)));
     await run.live.rewind(40);
     const back = recordOf(run);
     assert.equal(back.cohorts, null);
