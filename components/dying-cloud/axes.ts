@@ -77,7 +77,7 @@ export function layoutAxes(axes: CloudAxes, frame: DyingFrame, { matrix, width, 
     let [nx, ny] = length > 0 ? [-(end.y - start.y) / length, (end.x - start.x) / length] : [0, 1];
     if (nx * ((start.x + end.x) / 2 - centre.x) + ny * ((start.y + end.y) / 2 - centre.y) < 0) [nx, ny] = [-nx, -ny];
     const text = (at: Seen, away: number, value: string): AxisText => ({ x: round(at.x + nx * away), y: round(at.y + ny * away), text: value, anchor: nx > 0.35 ? 'start' : nx < -0.35 ? 'end' : 'middle' });
-    const marks = ticksOf(axes[a]!, Math.max(2, Math.min(7, Math.floor(length / 46))));
+    const marks = ticksOf(axes[a]!, Math.max(2, Math.min(7, Math.floor(length / (a === 1 ? 34 : 46)))));
     for (const { at, text: value } of marks) {
       const here = see(placed(a, at, b, sb, c, sc));
       if (length > 24) texts.push(text(here, 11, value));

@@ -18,7 +18,7 @@ export interface Camera {
   readonly distance: number;
 }
 
-export const FIRST_CAMERA: Camera = { yaw: 0.62, pitch: 0.36, distance: 5.4 };
+export const FIRST_CAMERA: Camera = { yaw: 0.62, pitch: 0.36, distance: 4.7 };
 
 const FIELD = (40 * Math.PI) / 180;
 const STEEPEST = 1.45;
@@ -37,7 +37,7 @@ export function zoom(camera: Camera, factor: number): Camera {
 /** [16] by columns, for clip space with depth from 0 to 1. On narrow elements the camera stands back, so that the cube's width is seen. */
 export function viewProjection({ yaw, pitch, distance }: Camera, width: number, height: number): Float32Array {
   const aspect = Math.max(0.05, width / Math.max(1, height));
-  const back = distance * Math.max(1, 1.2 / aspect);
+  const back = distance * Math.max(1, 1.12 / aspect);
   const eye = [back * Math.cos(pitch) * Math.sin(yaw), back * Math.sin(pitch), back * Math.cos(pitch) * Math.cos(yaw)];
   const matrix = mat4.perspective(FIELD, aspect, 0.05, 60);
   return mat4.multiply(matrix, mat4.lookAt(eye, [0, 0, 0], [0, 1, 0])) as Float32Array;

@@ -24,6 +24,20 @@ export const styles = css`
     gap: 0.4rem;
     color: var(--_muted);
   }
+  .axes {
+    display: flex;
+    flex: 0 1 auto;
+    gap: 0.5rem 0.8rem;
+    min-inline-size: 0;
+  }
+  .axes label,
+  select {
+    min-inline-size: 0;
+  }
+  .axes select {
+    flex: 1 1 0;
+    max-inline-size: 9rem;
+  }
   .slider {
     flex: 1 1 14rem;
     max-inline-size: 26rem;

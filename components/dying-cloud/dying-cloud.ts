@@ -363,7 +363,7 @@ export class SaeDyingCloud extends DyingElement {
     const table = this.view === 'table';
     return html`
       <div class="controls">
-        ${(['x', 'y', 'z'] as const).map((axis) => axisSelect(axis, this.#axes![['x', 'y', 'z'].indexOf(axis)]!.quantity.name, absent, (name) => (this[axis] = name)))}
+        <span class="axes">${(['x', 'y', 'z'] as const).map((axis) => axisSelect(axis, this.#axes![['x', 'y', 'z'].indexOf(axis)]!.quantity.name, absent, (name) => (this[axis] = name)))}</span>
         ${stepSlider(record.frames, frame, (index) => this.scrub(index))}
         <span class="buttons">
           ${table ? nothing : html`<button type="button" aria-pressed=${String(this.brushing)} title="Outline features by dragging; Shift and drag does so at any time" @click=${() => (this.brushing = !this.brushing)}>Brush</button>

@@ -79,5 +79,5 @@ export function cloudPoints(frame: DyingFrame, axes: CloudAxes, hidden: Readonly
 
 /** Radius of a mark in CSS pixels: smaller where there are many. */
 export function markRadius(shown: number): number {
-  return Math.max(1.1, Math.min(4.5, 9 - 1.55 * Math.log10(Math.max(1, shown))));
+  return Math.max(1.1, Math.min(4, 7.6 - 1.3 * Math.log10(Math.max(1, shown))));
 }
