@@ -125,7 +125,7 @@ export interface ProfileReport {
   readonly gaussian: readonly (number | null)[];
   /** Features of density below the edge, at beta_i = -b_i / ||w_i||. */
   readonly points: readonly { readonly feature: number; readonly beta: number; readonly probability: number; readonly psi: number }[];
-  /** Points whose rate is below what the solver alone had found at their beta (it starts again from them then), and the largest ratio psi / p of those. */
+  /** Points whose rate is below what the solver alone had found at their beta (they bound psi, then, too), and the largest ratio psi / p of those. */
   readonly below: number;
   readonly worst: number | null;
 }
@@ -160,7 +160,7 @@ export interface SpectrumReport {
   readonly largest: { readonly cosine: number; readonly index: number };
   /** 1 / sum cos^4: from 1 (one vector) to d (all alike); d / 3 or so for a random direction: 3 / (d + 2) is the mean of sum cos^4. */
   readonly participation: number;
-  /** The same for directions drawn evenly: median and 95 % range of `largest`, and of participation. */
+  /** The same for directions drawn evenly: [median, 2.5 %, 97.5 %] of `largest`, and of participation. */
   readonly random: { readonly largest: readonly [number, number, number]; readonly participation: readonly [number, number, number] };
 }
 

@@ -41,7 +41,7 @@ export async function directionSpectrum(gram: Float64Array, w: Float64Array, opt
   const shapes = Array.from({ length: draws }, () => shape(unit(Float64Array.from({ length: d }, () => normalQuantile((random.uint32() + 0.5) / 2 ** 32)))!));
   const band = (pick: (s: Shape) => number): [number, number, number] => {
     const sorted = Float64Array.from(shapes, pick).sort();
-    return [0.025, 0.5, 0.975].map((q) => sorted[Math.round(q * (sorted.length - 1))]!) as [number, number, number];
+    return [0.5, 0.025, 0.975].map((q) => sorted[Math.round(q * (sorted.length - 1))]!) as [number, number, number];
   };
   return {
     matrix,
