@@ -33,6 +33,17 @@ export async function featureRows(sae: Sae, signal?: AbortSignal): Promise<Featu
   return { encoder, decoder };
 }
 
+/** Rows that f_i is multiplied with: W_dec, or its unit rows where f was ranked and is divided by their lengths (`rescaleActsByDecoderNorm`). */
+export function decodingRows({ rescaleActsByDecoderNorm, d_sae, d_out }: Pick<Sae, 'rescaleActsByDecoderNorm' | 'd_sae' | 'd_out'>, decoder: Float32Array): Float32Array {
+  if (!rescaleActsByDecoderNorm) return decoder;
+  const rows = decoder.slice();
+  for (let i = 0; i < d_sae; i++) {
+    const length = Math.sqrt(dot(decoder, i * d_out, decoder, i * d_out, d_out));
+    for (let o = 0; length > 0 && o < d_out; o++) rows[i * d_out + o] = rows[i * d_out + o]! / length;
+  }
+  return rows;
+}
+
 export interface FeatureGroups {
   /** Fired, on less than edge x rows. */
   readonly rare: Uint32Array;

@@ -26,5 +26,5 @@ export function optimiserDirection(optimiser: OptimiserName, sum: ArrayLike<numb
   });
   let length = 0;
   for (const value of direction) length += value * value;
-  return length > 0 ? direction.map((value) => value / Math.sqrt(length)) : direction;
+  return length > 0 ? direction.map((value) => value / Math.sqrt(length)) : new Float64Array(sum.length);
 }

@@ -135,7 +135,7 @@ const MOST_ITERATIONS = 1000;
  * The largest eigenvalue of U^T U over its trace, by power iteration on the unit rows U;
  * rows of length 0 are left out.
  */
-function leadingShare(matrix: Float32Array, rows: readonly number[], d: number): number {
+export function leadingShare(matrix: Float32Array, rows: readonly number[], d: number): number {
   const units: Float64Array[] = [];
   for (const i of rows) {
     const norm = Math.sqrt(dot(matrix, i * d, matrix, i * d, d));

@@ -1,7 +1,9 @@
 /** What analyses of rare features do in `finish`, when it is known which features are rare: read the held rows again. */
 import { UsageError } from '../../engine/errors.js';
 import { featureGroups, type FeatureGroups } from '../../engine/dying/feature-rows.js';
+import { prepareInput } from '../../engine/prepare.js';
 import type { Accumulator, AnalysisResult } from '../../engine/run/accumulator.js';
+import type { Sae } from '../../engine/sae.js';
 import type { PluginContext } from '../types.js';
 
 /** Firings in the whole stream, from `sae/density`. @throws UsageError where it did not run */
@@ -27,4 +29,23 @@ export function atTheEnd(finish: (signal: AbortSignal | undefined) => Promise<An
 /** Said where not every row that counted was held. */
 export function sampleCaveat(rows: number, total: number): string[] {
   return rows === total ? [] : [`on ${rows} of the ${total} rows, drawn at random (--hold-rows holds more): features that are rare in the stream may not fire on them`];
+}
+
+/**
+ * Rows as the SAE reads them, normalised, before b_dec is subtracted; the rows themselves where it does
+ * not normalise. Rows that do not count are zeros (a norm may not exist there).
+ * @param counted [rows]; null where all count
+ */
+export function normalisedRows(sae: Sae, x: Float32Array, rows: number, counted: Uint8Array | null): Float32Array {
+  if (sae.normalizeActivations === 'none') return x;
+  const { d_in } = sae;
+  const plain = { ...sae, applyBDecToInput: false };
+  if (counted === null) return prepareInput(plain, x, rows).xbar;
+  const kept = Array.from({ length: rows }, (_, row) => row).filter((row) => counted[row] !== 0);
+  const packed = new Float32Array(kept.length * d_in);
+  for (const [at, row] of kept.entries()) packed.set(x.subarray(row * d_in, (row + 1) * d_in), at * d_in);
+  const { xbar } = prepareInput(plain, packed, kept.length);
+  const all = new Float32Array(rows * d_in);
+  for (const [at, row] of kept.entries()) all.set(xbar.subarray(at * d_in, (at + 1) * d_in), row * d_in);
+  return all;
 }

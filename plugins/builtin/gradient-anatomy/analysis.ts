@@ -5,15 +5,15 @@
  * were scaled in training are brought to that form by lambda.
  */
 import { UsageError } from '../../../engine/errors.js';
-import { featureRows, type FeatureRows } from '../../../engine/dying/feature-rows.js';
+import { decodingRows, featureRows, type FeatureRows } from '../../../engine/dying/feature-rows.js';
 import { GradientSums } from '../../../engine/dying/gradient-anatomy.js';
 import { gradientReport, type GradientReportInput } from '../../../engine/dying/gradient-report.js';
 import { Pace } from '../../../engine/pace.js';
-import { prepareInput } from '../../../engine/prepare.js';
 import type { Accumulator, AnalysisResult, Batch, StateValue } from '../../../engine/run/accumulator.js';
 import type { Sae } from '../../../engine/sae.js';
 import type { RunRecord } from '../../../engine/train/run-record.js';
 import { nullable } from '../dying-columns.js';
+import { normalisedRows } from '../held-rows.js';
 import type { PluginContext } from '../../types.js';
 import type { GradientAnatomySettings } from './index.js';
 
@@ -32,8 +32,8 @@ class GradientAnatomy implements Accumulator {
 
   async update({ x, rows, codes, counted }: Batch): Promise<void> {
     const { sae, signal } = this.#ctx;
-    const input = preparedRows(sae, x, rows, counted);
-    const target = sae.normalizeActivations === 'none' ? x : sae.applyBDecToInput ? input.map((value, at) => value + sae.b_dec[at % sae.d_in]!) : input;
+    const target = normalisedRows(sae, x, rows, counted);
+    const input = sae.applyBDecToInput ? target.map((value, at) => value - sae.b_dec[at % sae.d_in]!) : target;
     await this.#sums.add({ input, target, codes, counted }, new Pace(signal));
   }
 
@@ -61,19 +61,6 @@ class GradientAnatomy implements Accumulator {
       summary: { ...report },
     };
   }
-}
-
-/** The encoder's input; rows that do not count are zeros (a norm may not exist there). */
-function preparedRows(sae: Sae, x: Float32Array, rows: number, counted: Uint8Array): Float32Array {
-  const { d_in } = sae;
-  if (sae.normalizeActivations === 'none') return prepareInput(sae, x, rows).xbar;
-  const kept = Array.from({ length: rows }, (_, row) => row).filter((row) => counted[row] !== 0);
-  const packed = new Float32Array(kept.length * d_in);
-  for (const [at, row] of kept.entries()) packed.set(x.subarray(row * d_in, (row + 1) * d_in), at * d_in);
-  const { xbar } = prepareInput(sae, packed, kept.length);
-  const all = new Float32Array(rows * d_in);
-  for (const [at, row] of kept.entries()) all.set(xbar.subarray(at * d_in, (at + 1) * d_in), row * d_in);
-  return all;
 }
 
 function lambdaOf({ sae, settings, run }: Context): GradientReportInput['lambda'] {
@@ -104,5 +91,6 @@ function caveatsOf(sae: Sae, record: RunRecord | null): string[] {
 export async function create(ctx: Context): Promise<Accumulator> {
   const { sae, signal } = ctx;
   if (sae.d_in !== sae.d_out) throw new UsageError(`the SAE maps ${sae.d_in} dimensions to ${sae.d_out}: without the target that it was trained on it has no gradient`);
-  return new GradientAnatomy(ctx, await featureRows(sae, signal));
+  const { encoder, decoder } = await featureRows(sae, signal);
+  return new GradientAnatomy(ctx, { encoder, decoder: decodingRows(sae, decoder) });
 }
