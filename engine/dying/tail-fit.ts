@@ -47,11 +47,11 @@ export async function fitTail(z: ArrayLike<number>, { level, share = 0.01, most 
   const laws = [fitGpd(excesses), fitWeibull(excesses, threshold - centre), fitNormal(excesses, Math.log(count / rows), threshold)];
   await pace.pause();
   const gpd = laws[0]!;
-  const xi = { value: gpd.parameters.xi!, ...gpdXiInterval(excesses, gpd, DROP_95) };
+  const xi = { value: gpd.parameters.xi!, ...(await gpdXiInterval(excesses, gpd, DROP_95, pace)) };
   await pace.pause();
   const models: TailModelFit[] = [];
   for (const law of laws) {
-    models.push({ model: law.model, parameters: law.parameters, log_likelihood: law.logLikelihood, aic: 2 * law.size - 2 * law.logLikelihood, probability: level === undefined ? null : rateBeyond(law, level - threshold, count, rows) });
+    models.push({ model: law.model, parameters: law.parameters, log_likelihood: law.logLikelihood, aic: 2 * law.size - 2 * law.logLikelihood, probability: level === undefined ? null : await rateBeyond(law, level - threshold, count, rows, pace) });
     await pace.pause();
   }
   const least = Math.min(...models.map(({ aic }) => aic));
@@ -88,7 +88,7 @@ function observedRate(sorted: Float64Array, level: number): Estimate {
 }
 
 /** P(z > u + y): null below the threshold, which the tail says nothing of. */
-function rateBeyond(law: FittedLaw, y: number, count: number, rows: number): Estimate | null {
+async function rateBeyond(law: FittedLaw, y: number, count: number, rows: number, pace: Pace): Promise<Estimate | null> {
   if (!(y > 0)) return null;
   const share = count / rows;
   const r = law.logSurvival(y);
@@ -96,8 +96,8 @@ function rateBeyond(law: FittedLaw, y: number, count: number, rows: number): Est
   const profile = (at: number): number => law.profile(y, at);
   // A law that ends before the level has probability 0: the interval is sought from the smallest number that it could be.
   const start = Math.max(r, -700);
-  const low = Number.isFinite(r) ? crossing(profile, start, Math.max(-745, 6 * start - 20), cut) : null;
-  const high = crossing(profile, start, -1e-9, cut);
+  const low = Number.isFinite(r) ? await crossing(profile, start, Math.max(-745, 6 * start - 20), cut, pace) : null;
+  const high = await crossing(profile, start, -1e-9, cut, pace);
   const counted = (Z_95 * Math.sqrt(1 - share)) / Math.sqrt(count);
   const bound = (at: number | null, sign: 1 | -1): number | null => (at === null ? null : Math.min(1, share * Math.exp(start + sign * Math.hypot(at - start, counted))));
   return { value: share * Math.exp(r), low: bound(low, -1) ?? 0, high: bound(high, 1) };
@@ -134,12 +134,12 @@ function warningsOf({ sorted, level, threshold, xi, models, admitted }: { sorted
  * quantiles, larger ones censored. It is what the rate law of C5 sees at those densities: 1 / (1 + xi) is the local slope.
  * For Gaussian data it is about -0.13 between 1e-2 and 1e-4, and only reaches 0 at infinity.
  */
-export function localTailIndex(z: ArrayLike<number>, from: number, to: number): { readonly xi: Estimate; readonly scale: number; readonly values: number } {
+export async function localTailIndex(z: ArrayLike<number>, from: number, to: number, signal?: AbortSignal): Promise<{ readonly xi: Estimate; readonly scale: number; readonly values: number }> {
   const sorted = Float64Array.from(z).sort().reverse();
   const outer = Math.floor(to * sorted.length);
   const { count, threshold, excesses } = excessesAbove(sorted, Math.floor(from * sorted.length));
   if (!(count - outer >= FEWEST)) throw new UsageError(`between densities ${from} and ${to} lie ${count - outer} values, a fit needs ${FEWEST}`);
   const part: Excesses = outer > 0 ? { y: excesses.y.slice(outer), censored: outer, cut: sorted[outer - 1]! - threshold } : excesses;
   const law = fitGpd(part);
-  return { xi: { value: law.parameters.xi!, ...gpdXiInterval(part, law, DROP_95) }, scale: law.parameters.scale!, values: count - outer };
+  return { xi: { value: law.parameters.xi!, ...(await gpdXiInterval(part, law, DROP_95, new Pace(signal, 20))) }, scale: law.parameters.scale!, values: count - outer };
 }

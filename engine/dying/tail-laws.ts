@@ -9,6 +9,7 @@
  * 1993) for the first, beta for the second, s for the third. A law is also given as its profile
  * likelihood of r = P(z > level | z > u), which is what an interval of an extrapolated rate needs.
  */
+import type { Pace } from '../pace.js';
 import { logUpperTail, phi, upperTail, upperTailQuantile } from './normal.js';
 import type { TailModel } from './rates-reports.js';
 import { paretoLog } from './rates-tails.js';
@@ -113,22 +114,24 @@ function gpdScale(level: number, r: number, xi: number): number {
 }
 
 /** 95 % profile interval of xi. */
-export function gpdXiInterval(excesses: Excesses, fitted: FittedLaw, drop: number): { low: number | null; high: number | null } {
+export async function gpdXiInterval(excesses: Excesses, fitted: FittedLaw, drop: number, pace: Pace): Promise<{ low: number | null; high: number | null }> {
   const profile = (xi: number): number => {
     const scale = fitted.parameters.scale!;
     return maximise((log) => gpdLogLikelihood(excesses, xi, Math.exp(log)), Math.log(scale) - 3, Math.log(scale) + 3, 24).value;
   };
-  return { low: crossing(profile, fitted.parameters.xi!, LEAST_XI, fitted.logLikelihood - drop), high: crossing(profile, fitted.parameters.xi!, MOST_XI, fitted.logLikelihood - drop) };
+  const at = (end: number): Promise<number | null> => crossing(profile, fitted.parameters.xi!, end, fitted.logLikelihood - drop, pace);
+  return { low: await at(LEAST_XI), high: await at(MOST_XI) };
 }
 
 /** Where f falls to `value` between its maximum and `end`; null where it stays above. */
-export function crossing(f: (x: number) => number, from: number, end: number, value: number): number | null {
+export async function crossing(f: (x: number) => number, from: number, end: number, value: number, pace: Pace): Promise<number | null> {
   if (f(end) > value) return null;
   let [inside, outside] = [from, end];
   for (let i = 0; i < 40; i++) {
     const middle = (inside + outside) / 2;
     if (f(middle) > value) inside = middle;
     else outside = middle;
+    if (pace.isDue) await pace.pause();
   }
   return (inside + outside) / 2;
 }

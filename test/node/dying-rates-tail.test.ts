@@ -7,6 +7,7 @@ import { marginAt, survivalOf } from '../../engine/dying/rates-tails.js';
 import { DROP_95 } from '../../engine/dying/slope.js';
 import { fitTail, localTailIndex } from '../../engine/dying/tail-fit.js';
 import { crossing, fitGpd, fitNormal, fitWeibull, gpdXiInterval } from '../../engine/dying/tail-laws.js';
+import { Pace } from '../../engine/pace.js';
 import { RowRandom } from '../../engine/generate/row-random.js';
 
 const near = (value: number, expected: number, tolerance: number, what = ''): void => assert.ok(Math.abs(value - expected) <= tolerance, `${what} ${value}, expected ${expected} ± ${tolerance}`);
@@ -14,18 +15,19 @@ const near = (value: number, expected: number, tolerance: number, what = ''): vo
 /** Eighty excesses that anybody can write down, descending. */
 const y = Float64Array.from({ length: 80 }, (_, i) => -Math.log((i + 0.5) / 80) * (1 + 0.3 * Math.sin(i))).sort().reverse();
 
-test('the three laws: scipy finds the same parameters, likelihoods, and intervals', () => {
+test('the three laws: scipy finds the same parameters, likelihoods, and intervals', async () => {
+  const pace = new Pace(undefined);
   const whole = { y, censored: 0, cut: 0 };
   const gpd = fitGpd(whole);
   near(gpd.parameters.xi!, 0.0546125042725949, 1e-5);
   near(gpd.parameters.scale!, 0.955674932497498, 1e-5);
   near(gpd.logLikelihood, -80.74200490613532, 1e-8);
-  const { low, high } = gpdXiInterval(whole, gpd, DROP_95);
+  const { low, high } = await gpdXiInterval(whole, gpd, DROP_95, pace);
   near(low!, -0.1466121941566781, 1e-4);
   near(high!, 0.35921664792320024, 1e-4);
   near(gpd.logSurvival(8), -6.893878699419212, 1e-4);
-  near(crossing((r) => gpd.profile(8, r), gpd.logSurvival(8), -0.01, gpd.logLikelihood - DROP_95)!, -4.222470201894359, 1e-4);
-  near(crossing((r) => gpd.profile(8, r), gpd.logSurvival(8), -60, gpd.logLikelihood - DROP_95)!, -22.816122609285873, 1e-3);
+  near((await crossing((r) => gpd.profile(8, r), gpd.logSurvival(8), -0.01, gpd.logLikelihood - DROP_95, pace))!, -4.222470201894359, 1e-4);
+  near((await crossing((r) => gpd.profile(8, r), gpd.logSurvival(8), -60, gpd.logLikelihood - DROP_95, pace))!, -22.816122609285873, 1e-3);
   const weibull = fitWeibull(whole, 2);
   near(weibull.parameters.beta!, 0.8105205128103643, 1e-5);
   near(weibull.parameters.scale!, 0.6099238078754654, 1e-5);
@@ -53,12 +55,12 @@ const LAWS = {
 
 test('a rate of 1e-7 from the top 1 %: Pareto does for Laplace and Student, and is orders of magnitude low for Gaussian data, which Weibull and the normal law are not', async () => {
   const rates = new Map<string, Awaited<ReturnType<typeof fitTail>>>();
-  for (const [name, { quantile, at }] of Object.entries(LAWS)) rates.set(name, await fitTail(quantiles(100_000, quantile), { level: at, share: 0.01 }));
+  for (const [name, { quantile, at }] of Object.entries(LAWS)) rates.set(name, await fitTail(quantiles(50_000, quantile), { level: at, share: 0.01 }));
   const rate = (name: string, model: string): number => rates.get(name)!.models.find((fit) => fit.model === model)!.probability!.value!;
   for (const name of ['laplace', 'student']) near(Math.log10(rate(name, 'gpd')), -7, 0.6, name);
   // (On quantiles; a random sample may be out by more.)
   assert.ok(rate('gaussian', 'gpd') < 2e-8, `Pareto says ${rate('gaussian', 'gpd')}`);
-  const further = await fitTail(quantiles(100_000, LAWS.gaussian.quantile), { level: upperTailQuantile(Math.log(1e-12)), share: 0.01 });
+  const further = await fitTail(quantiles(50_000, LAWS.gaussian.quantile), { level: upperTailQuantile(Math.log(1e-12)), share: 0.01 });
   assert.deepEqual(further.models.map(({ model, probability }) => [model, probability!.value! > 1e-15]), [['gpd', false], ['weibull', true], ['normal', true]]);
   near(Math.log10(rate('gaussian', 'weibull')), -7, 0.5, 'weibull');
   near(Math.log10(rate('gaussian', 'normal')), -7, 0.2, 'normal');
@@ -85,16 +87,16 @@ test('intervals of an extrapolated rate cover it', async () => {
   assert.ok(covered >= 0.75 * runs, `${covered} of ${runs}`);
 });
 
-test('the local tail index: xi of a Pareto sample, and d/dc of 1 / hazard of the normal law, about -0.13', () => {
+test('the local tail index: xi of a Pareto sample, and d/dc of 1 / hazard of the normal law, about -0.13', async () => {
   for (const xi of [-0.25, 0, 0.5]) {
     const survival = survivalOf({ kind: 'gpd', xi, scale: 2 });
-    const found = localTailIndex(quantiles(20_000, (p) => (p > 0.12 ? 1 - p : marginAt(survival, p))), 0.1, 1e-3);
+    const found = await localTailIndex(quantiles(20_000, (p) => (p > 0.12 ? 1 - p : marginAt(survival, p))), 0.1, 1e-3);
     near(found.xi.value!, xi, 0.01, `xi ${xi}`);
     // The scale at density 0.1 is scale p^-xi.
     near(found.scale, 2 * 0.1 ** -xi, 0.05);
     assert.ok(found.xi.low! < xi && found.xi.high! > xi);
   }
-  const normal = localTailIndex(quantiles(100_000, LAWS.gaussian.quantile), 1e-2, 1e-4);
+  const normal = await localTailIndex(quantiles(60_000, LAWS.gaussian.quantile), 1e-2, 1e-4);
   const [from, to] = [1e-2, 1e-4].map((p) => -millsDeficit(upperTailQuantile(Math.log(p)))) as [number, number];
   assert.ok(normal.xi.value! > from - 0.02 && normal.xi.value! < to + 0.02, `${normal.xi.value} between ${from} and ${to}`);
 });
