@@ -5,7 +5,8 @@
  * The mode is that of a kernel estimate over y_i = log10(k_i / N) of the features that fired, with normal kernels of
  * width max(h, 1 / (sqrt(k_i) ln 10)): the second is the error of counting k_i, which spreads the few
  * values that small counts can take; h is Silverman's, 0.9 min(sd, IQR / 1.34) n^(-1/5), and 0.1 at least. Features that
- * did not fire have no y: with half of them silent, the mode lies below what N rows can show.
+ * did not fire have no y. Where a tenth of the group is silent, or the mode lies below 10 / N, counting has cut the
+ * distribution off from below, and the mode that is left says where the rows end: such frames are censored.
  */
 import { Pace } from '../pace.js';
 import { createRandom } from '../random.js';
@@ -17,6 +18,9 @@ const GRID = 0.02;
 const LEAST_WIDTH = 0.1;
 /** Features that must have fired for a mode. */
 const LEAST_FIRING = 10;
+const MOST_SILENT = 0.1;
+/** Firings that a feature at the mode must have. */
+const LEAST_COUNT = 10;
 const SAMPLES = 200;
 
 /** One frame's kernels: a curve over the grid for each count that occurs, and which of them each feature has. */
@@ -99,8 +103,8 @@ export async function densityMode(frames: readonly Pick<DyingFrame, 'step' | 'ro
   }
   const firing = frames.map(({ counts }) => Array.from({ length: n }, (_, at) => counts[features[at]!]!).filter((count) => count > 0).length);
   const silent = firing.map((count) => n - count);
-  const censored = silent.map((count) => count >= n / 2);
   const mode = kernels.map((one) => (one === null ? null : modeOf(one, () => 1)));
+  const censored = frames.map(({ rows }, j) => silent[j]! >= MOST_SILENT * n || (mode[j] ?? -Infinity) < Math.log10(LEAST_COUNT / rows));
   const used = frames.map((_, j) => j).filter((j) => frames[j]!.step >= Math.max(1, from) && !censored[j]! && mode[j] !== null);
   const value = slopeOf(used.map((j) => ({ step: frames[j]!.step, y: mode[j]! })));
   let slope: ModeReport['slope'] = null;

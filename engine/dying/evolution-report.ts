@@ -49,7 +49,7 @@ export interface ModeReport {
   /** By frame: features that fired, and that did not. */
   readonly firing: readonly number[];
   readonly silent: readonly number[];
-  /** By frame: true where half of the cohort or more is silent, so that the mode lies where the rows cannot see. */
+  /** By frame: true where a tenth of the cohort is silent or the mode lies below 10 / rows, so that it says where the rows end. */
   readonly censored: readonly boolean[];
   /** d mode / d log10 step over the uncensored frames from `from` on, interval by bootstrap over features; null with fewer than 3. */
   readonly slope: Estimate | null;
