@@ -9,6 +9,7 @@ export const styles = css`
   }
   .collapse {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 0.6rem;
     min-inline-size: 0;
   }

@@ -207,10 +207,11 @@ function pointLines(point: PlacedPoint, frame: DyingFrame): string[] {
 
 /** How well the one curve does, in words. */
 export function summaryWords(result: Collapse, { rows }: Pick<DyingFrame, 'rows'>): string {
-  const { points, edge, measured, judged, rms, counting, median, within, shuffled, gaussian } = result;
+  const { points, edge, measured, beyond, judged, rms, counting, median, within, shuffled, gaussian } = result;
   if (points.length === 0) return `No feature has a density below ${formatDensity(edge)} over ${formatCount(rows)} rows.`;
   const parts = [`${formatCount(points.length)} features with a density below ${formatDensity(edge)}, of which ${formatCount(points.filter(({ count }) => count === 0).length)} did not fire.`];
   if (rms !== null && counting !== null && median !== null) parts.push(`Of the ${formatCount(measured)} that can be measured, log10 density is ${formatNumber(rms, 2)} (root mean square) from the curve, median ${formatSigned(median)}; counting alone would leave about ${formatNumber(counting, 2)}.`);
+  if (beyond > 0) parts.push(`${formatCount(beyond)} more fired with an offset beyond every sampled row: there the curve is not told from zero.`);
   if (judged > 0) parts.push(`The curve lies within the 95 % interval of ${formatCount(within)} of ${formatCount(judged)} (${Math.round((100 * within) / judged)} %).`);
   if (shuffled !== null) parts.push(`With offsets dealt out at random it would be ${formatNumber(shuffled.rms, 2)}${gaussian === null ? '' : `; from a normal distribution it is ${formatNumber(gaussian, 2)}`}.`);
   return parts.join(' ');
@@ -225,7 +226,7 @@ function staticPart(layout: CollapseLayout): TemplateResult {
     <line class="axis" x1=${plot.x} x2=${right} y1=${bottom} y2=${bottom}></line>
     ${layout.xTicks.map(({ at, label }) => svg`<line class="axis" x1=${at} x2=${at} y1=${bottom} y2=${bottom + 4}></line><text x=${at} y=${bottom + 16} text-anchor="middle">${label}</text>`)}
     <text class="name" x=${right} y=${bottom + 32} text-anchor="end">offset c = −effective bias / ‖w‖</text>
-    <text class="name" x=${plot.x + 6} y=${plot.y + 8}>density</text>
+    <text class="name" x=${plot.x} y=${plot.y - 9}>density</text>
     <line class="floor" x1=${plot.x} x2=${right} y1=${layout.floor} y2=${layout.floor}></line>
     <text class="floor-name" x=${right - 4} y=${layout.floor - 5} text-anchor="end">3/N</text>
     ${layout.whiskers.map((one) => svg`<path class=${`whisker ${one.class}`} d=${one.path}></path>`)}

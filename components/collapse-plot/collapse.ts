@@ -45,6 +45,8 @@ export interface Collapse {
   /** Features with a residual, and those that can be held against their interval. */
   readonly measured: number;
   readonly judged: number;
+  /** Features that fired where the curve is zero: no sampled row lies so far out. They have no residual. */
+  readonly beyond: number;
   /** In decades of density; null where nothing is measured. */
   readonly rms: number | null;
   readonly counting: number | null;
@@ -134,6 +136,7 @@ export function collapse(frame: DyingFrame, plane: DyingPlane, below: number | n
     edge,
     measured: measured.length,
     judged: judged.length,
+    beyond: points.filter(({ count, curve: expected }) => count > 0 && expected === 0).length,
     rms,
     counting: measured.length === 0 ? null : Math.sqrt(measured.reduce((sum, { count }) => sum + 1 / count, 0) / measured.length) / Math.LN10,
     median: sorted.length === 0 ? null : (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2,

@@ -38,7 +38,7 @@ const STEPS = 240;
 
 export function layoutCollapse(result: Collapse, rows: number, curve: Curve, gaussian: Curve, survival: { readonly c: ArrayLike<number>; readonly p: ArrayLike<number> }, width: number, height: number): CollapseLayout {
   const W = Math.max(200, width);
-  const plot = { x: 46, y: 12, width: W - 46 - 12, height: Math.max(60, height - 12 - 40) };
+  const plot = { x: 46, y: 22, width: W - 46 - 12, height: Math.max(60, height - 22 - 40) };
   const floorValue = Math.min(1, 3 / Math.max(1, rows));
   const top = Math.min(1, result.edge * 3);
   const bottom = Math.min(floorValue, ...[survival.p[survival.p.length - 1]! || Infinity]) / 3;

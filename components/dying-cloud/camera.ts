@@ -1,7 +1,7 @@
 /**
- * The camera of the cloud: it goes round the cube's middle, looks at it, and sees in perspective.
+ * The camera of the cloud: it goes round the cube's middle, looks just below it, and sees in perspective.
  *
- *   clip = perspective(FIELD, aspect) lookAt(eye, 0, up) [x y z 1]'
+ *   clip = perspective(FIELD, aspect) lookAt(eye, (0, LOWER, 0), up) [x y z 1]'
  *   eye  = distance (cos pitch sin yaw, sin pitch, cos pitch cos yaw)
  *
  * Kept true: pitch stays short of the poles, so that up is always up; what is projected here for
@@ -18,9 +18,11 @@ export interface Camera {
   readonly distance: number;
 }
 
-export const FIRST_CAMERA: Camera = { yaw: 0.62, pitch: 0.36, distance: 4.7 };
+export const FIRST_CAMERA: Camera = { yaw: 0.62, pitch: 0.36, distance: 5 };
 
 const FIELD = (40 * Math.PI) / 180;
+/** It looks a little below the middle: seen from above, the cube's near bottom corner reaches farthest. */
+const LOWER = -0.12;
 const STEEPEST = 1.45;
 const NEAREST = 1.6;
 const FARTHEST = 16;
@@ -40,7 +42,7 @@ export function viewProjection({ yaw, pitch, distance }: Camera, width: number, 
   const back = distance * Math.max(1, 1.12 / aspect);
   const eye = [back * Math.cos(pitch) * Math.sin(yaw), back * Math.sin(pitch), back * Math.cos(pitch) * Math.cos(yaw)];
   const matrix = mat4.perspective(FIELD, aspect, 0.05, 60);
-  return mat4.multiply(matrix, mat4.lookAt(eye, [0, 0, 0], [0, 1, 0])) as Float32Array;
+  return mat4.multiply(matrix, mat4.lookAt(eye, [0, LOWER, 0], [0, 1, 0])) as Float32Array;
 }
 
 /** How far away the middle of the cube is, in the units of clip w: marks there have their nominal size. */

@@ -45,8 +45,8 @@ fn corner(@builtin(vertex_index) index: u32, mark: Mark) -> Corner {
 }
 
 /// Distance to a shape's edge in radii, negative inside.
-fn edge(class: u32, p: vec2f) -> f32 {
-  switch class {
+fn edge(shape: u32, p: vec2f) -> f32 {
+  switch shape {
     case 1u { return max(-p.y - 0.75, (abs(p.x) * 1.9 + p.y * 1.1 - 1.265) / 2.195449); }
     case 2u { return (abs(p.x) + abs(p.y) - 1.25) * 0.70710678; }
     case 3u { return max(p.y - 0.75, (abs(p.x) * 1.9 - p.y * 1.1 - 1.265) / 2.195449); }
@@ -62,10 +62,10 @@ struct Pixel {
 
 @fragment
 fn paint(in: Corner) -> Pixel {
-  let class = in.kind & 7u;
+  let shape = in.kind & 7u;
   // Everything in device pixels from here.
-  let away = edge(class, in.at / in.radius) * in.radius * view.scale;
-  var color = select(view.classes[class], view.faded, (in.kind & 16u) != 0u);
+  let away = edge(shape, in.at / in.radius) * in.radius * view.scale;
+  var color = select(view.classes[shape], view.faded, (in.kind & 16u) != 0u);
   if (in.kind & 8u) != 0u {
     let stroke = max(1.0, 0.36 * in.radius * view.scale);
     color = mix(color, view.surface, clamp(-away - stroke + 0.5, 0.0, 1.0));

@@ -9,6 +9,7 @@ export const styles = css`
   }
   .cloud {
     display: grid;
+    grid-template-columns: minmax(0, 1fr);
     gap: 0.6rem;
     min-inline-size: 0;
   }
@@ -26,17 +27,18 @@ export const styles = css`
   }
   .axes {
     display: flex;
-    flex: 0 1 auto;
+    flex: 0 1 28rem;
     gap: 0.5rem 0.8rem;
     min-inline-size: 0;
   }
-  .axes label,
-  select {
+  .axes label {
+    flex: 1 1 0;
     min-inline-size: 0;
   }
   .axes select {
     flex: 1 1 0;
-    max-inline-size: 9rem;
+    inline-size: 100%;
+    min-inline-size: 0;
   }
   .slider {
     flex: 1 1 14rem;

@@ -22,29 +22,68 @@ export interface WebGpuOptions {
   readonly onLost: (reason: string) => void;
 }
 
-/** @returns null where this browser has no adapter that will do */
+/** @returns null where this browser has no adapter that will do @throws where its device cannot draw the cloud */
 export async function openWebGpuRenderer(canvas: HTMLCanvasElement, { software, onLost }: WebGpuOptions): Promise<WebGpuRenderer | null> {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter || (!software && (adapter.info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${adapter.info.architecture} ${adapter.info.device} ${adapter.info.description}`)))) return null;
   const device = await adapter.requestDevice({ label: 'sae-dying-cloud' });
-  const context = canvas.getContext('webgpu');
-  if (context === null) {
+  try {
+    const format = navigator.gpu.getPreferredCanvasFormat();
+    const painter = await CloudPainter.create(device, format);
+    const context = canvas.getContext('webgpu');
+    if (context === null) throw new Error('this browser gives no WebGPU canvas');
+    context.configure({ device, format, alphaMode: 'premultiplied' });
+    const renderer = new WebGpuRenderer(canvas, context, painter);
+    void device.lost.then(({ reason, message }) => {
+      if (!renderer.disposed) onLost(message || reason || 'lost');
+    });
+    // A device that refuses what it is told is as good as lost.
+    device.addEventListener('uncapturederror', ({ error }) => {
+      if (!renderer.disposed) onLost(error.message);
+    });
+    return renderer;
+  } catch (error) {
     device.destroy();
-    return null;
+    throw error;
   }
-  const renderer = new WebGpuRenderer(canvas, context, device);
-  void device.lost.then(({ reason, message }) => {
-    if (!renderer.disposed) onLost(message || reason || 'lost');
-  });
-  return renderer;
 }
 
 export class WebGpuRenderer implements CloudRenderer {
   readonly kind = 'webgpu';
   disposed = false;
-  readonly device: GPUDevice;
   readonly #canvas: HTMLCanvasElement;
   readonly #context: GPUCanvasContext;
+  readonly #painter: CloudPainter;
+
+  constructor(canvas: HTMLCanvasElement, context: GPUCanvasContext, painter: CloudPainter) {
+    this.#canvas = canvas;
+    this.#context = context;
+    this.#painter = painter;
+  }
+
+  draw(scene: Scene): void {
+    if (this.disposed) return;
+    const most = this.#painter.device.limits.maxTextureDimension2D;
+    const side = (pixels: number): number => Math.max(1, Math.min(most, Math.round(pixels * scene.scale)));
+    const [width, height] = [side(scene.width), side(scene.height)];
+    if (this.#canvas.width !== width) this.#canvas.width = width;
+    if (this.#canvas.height !== height) this.#canvas.height = height;
+    this.#painter.paint(scene, this.#context.getCurrentTexture());
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.#context.unconfigure();
+    // Takes its buffers and textures along.
+    this.#painter.device.destroy();
+  }
+}
+
+/** Paints scenes on textures of one format. */
+export class CloudPainter {
+  readonly device: GPUDevice;
+  readonly #format: GPUTextureFormat;
   readonly #pipeline: GPURenderPipeline;
   readonly #view: GPUBuffer;
   readonly #binding: GPUBindGroup;
@@ -53,14 +92,10 @@ export class WebGpuRenderer implements CloudRenderer {
   #targets: { readonly color: GPUTexture; readonly depth: GPUTexture } | null = null;
   #colors: { readonly from: CloudColors; readonly values: Float32Array } | null = null;
 
-  constructor(canvas: HTMLCanvasElement, context: GPUCanvasContext, device: GPUDevice) {
-    this.#canvas = canvas;
-    this.#context = context;
-    this.device = device;
-    const format = navigator.gpu.getPreferredCanvasFormat();
-    context.configure({ device, format, alphaMode: 'premultiplied' });
+  /** @throws GPUPipelineError where the device does not take the shader */
+  static async create(device: GPUDevice, format: GPUTextureFormat): Promise<CloudPainter> {
     const module = device.createShaderModule({ label: 'cloud', code: source });
-    this.#pipeline = device.createRenderPipeline({
+    const pipeline = await device.createRenderPipelineAsync({
       label: 'cloud',
       layout: 'auto',
       vertex: {
@@ -82,20 +117,26 @@ export class WebGpuRenderer implements CloudRenderer {
       depthStencil: { format: 'depth24plus', depthWriteEnabled: true, depthCompare: 'less-equal' },
       multisample: { count: SAMPLES },
     });
-    this.#view = device.createBuffer({ label: 'view', size: 4 * VIEW, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
-    this.#binding = device.createBindGroup({ layout: this.#pipeline.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer: this.#view } }] });
+    return new CloudPainter(device, format, pipeline);
   }
 
-  draw(scene: Scene): void {
-    if (this.disposed) return;
+  private constructor(device: GPUDevice, format: GPUTextureFormat, pipeline: GPURenderPipeline) {
+    this.device = device;
+    this.#format = format;
+    this.#pipeline = pipeline;
+    this.#view = device.createBuffer({ label: 'view', size: 4 * VIEW, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+    this.#binding = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer: this.#view } }] });
+  }
+
+  paint(scene: Scene, target: GPUTexture): void {
     const { device } = this;
-    const targets = this.#fit(scene);
+    const { color, depth } = this.#fit(target);
     const count = this.#upload(scene);
     device.queue.writeBuffer(this.#view, 0, this.#viewOf(scene));
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginRenderPass({
-      colorAttachments: [{ view: targets.color.createView(), resolveTarget: this.#context.getCurrentTexture().createView(), clearValue: [0, 0, 0, 0], loadOp: 'clear', storeOp: 'discard' }],
-      depthStencilAttachment: { view: targets.depth.createView(), depthClearValue: 1, depthLoadOp: 'clear', depthStoreOp: 'discard' },
+      colorAttachments: [{ view: color.createView(), resolveTarget: target.createView(), clearValue: [0, 0, 0, 0], loadOp: 'clear', storeOp: 'discard' }],
+      depthStencilAttachment: { view: depth.createView(), depthClearValue: 1, depthLoadOp: 'clear', depthStoreOp: 'discard' },
     });
     if (count > 0 && this.#marks !== null) {
       pass.setPipeline(this.#pipeline);
@@ -107,24 +148,12 @@ export class WebGpuRenderer implements CloudRenderer {
     device.queue.submit([encoder.finish()]);
   }
 
-  dispose(): void {
-    if (this.disposed) return;
-    this.disposed = true;
-    this.#context.unconfigure();
-    // Takes its buffers and textures along.
-    this.device.destroy();
-  }
-
-  #fit({ width, height, scale }: Scene): { readonly color: GPUTexture; readonly depth: GPUTexture } {
-    const most = this.device.limits.maxTextureDimension2D;
-    const [w, h] = [width, height].map((side) => Math.max(1, Math.min(most, Math.round(side * scale)))) as [number, number];
-    if (this.#targets !== null && this.#targets.color.width === w && this.#targets.color.height === h) return this.#targets;
+  #fit({ width, height }: GPUTexture): { readonly color: GPUTexture; readonly depth: GPUTexture } {
+    if (this.#targets !== null && this.#targets.color.width === width && this.#targets.color.height === height) return this.#targets;
     this.#targets?.color.destroy();
     this.#targets?.depth.destroy();
-    this.#canvas.width = w;
-    this.#canvas.height = h;
-    const texture = (format: GPUTextureFormat): GPUTexture => this.device.createTexture({ size: [w, h], format, sampleCount: SAMPLES, usage: GPUTextureUsage.RENDER_ATTACHMENT });
-    return (this.#targets = { color: texture(navigator.gpu.getPreferredCanvasFormat()), depth: texture('depth24plus') });
+    const texture = (format: GPUTextureFormat): GPUTexture => this.device.createTexture({ size: [width, height], format, sampleCount: SAMPLES, usage: GPUTextureUsage.RENDER_ATTACHMENT });
+    return (this.#targets = { color: texture(this.#format), depth: texture('depth24plus') });
   }
 
   #upload({ points, chosen }: Scene): number {
