@@ -9,6 +9,7 @@ import { Command, CommanderError } from 'commander';
 import { SaekitError, UsageError, isAbort } from '../engine/errors.js';
 import { VERSION } from '../engine/version.js';
 import { analyzeCommand } from './commands/analyze.js';
+import { dyingCommand } from './commands/dying.js';
 import { doctorCommand } from './commands/doctor.js';
 import { encodeCommand } from './commands/encode.js';
 import { generateCommand } from './commands/generate.js';
@@ -36,13 +37,14 @@ Examples:
   saekit analyze --sae SAE_DIR --acts activations.npy --out pack/
   saekit show pack/ --feature 61
   saekit serve pack/
+  saekit dying --run RUN_DIR --acts activations.npy --out dying/
   saekit doctor
 
 \`saekit COMMAND --help\` has every option and more examples.
 Exit status: 0 done, 1 the run failed, 2 wrong use.`,
     );
   root.exitOverride().showHelpAfterError('  `saekit --help` lists the commands.');
-  for (const command of [analyzeCommand(), encodeCommand(), generateCommand(), sweepCommand(), showCommand(), serveCommand(), trainCommand(), doctorCommand()]) {
+  for (const command of [analyzeCommand(), encodeCommand(), generateCommand(), sweepCommand(), showCommand(), serveCommand(), trainCommand(), dyingCommand(), doctorCommand()]) {
     // Sub-commands do not inherit the parent's exit rule and output.
     command.copyInheritedSettings(root).showHelpAfterError(`  \`saekit ${command.name()} --help\` lists the options, with examples.`);
     root.addCommand(command);

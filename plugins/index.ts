@@ -7,7 +7,7 @@ export { encodeToFile, type EncodeOptions, type EncodeReport } from './encode.js
 export { type InputOptions } from './inputs.js';
 
 // Plugins
-export { builtins, extras } from './builtin/index.js';
+export { builtins, dyingInstruments, extras } from './builtin/index.js';
 export { createRegistry, PluginRegistry, registry, RegistryEvent, type AnyPlugin, type PluginConflict, type Registration } from './registry.js';
 export { PluginError, type PluginPhase } from './errors.js';
 export { createHost, PluginHost, type HostOptions, type HostResult, type PluginRecord } from './host.js';

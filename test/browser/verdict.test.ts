@@ -35,7 +35,7 @@ describe('<sae-verdict>', () => {
     return element;
   }
   const items = (element: Element): HTMLElement[] => [...inside(element).querySelectorAll<HTMLElement>('li')];
-  const text = (element: Element | null | undefined): string => (element?.textContent ?? '').replace(/\s+/g, ' ').trim();
+  const text = (element: Node | null | undefined): string => (element?.textContent ?? '').replace(/\s+/g, ' ').trim();
 
   it('says each outcome in a word, with its number, interval and null', async () => {
     const element = await shown();
