@@ -76,5 +76,5 @@ function recipePath({ message }: Error, place: 'recipe' | 'b', { b }: LabSetting
 export function sentence(error: unknown): string {
   const { message, hint } = Object(error) as { readonly message?: unknown; readonly hint?: unknown };
   const text = String(message ?? error).replace(/^(the recipe|generator [\w-]+): /, '');
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}${typeof hint === 'string' ? ` ${hint}` : ''}`;
+  return `${text}${/[.!?]$/.test(text) ? '' : '.'}${typeof hint === 'string' ? ` ${hint}` : ''}`;
 }

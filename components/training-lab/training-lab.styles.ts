@@ -86,12 +86,13 @@ export const styles = css`
   }
   .field {
     display: grid;
-    grid-template-columns: minmax(0, 1fr) minmax(0, 8.5rem);
+    grid-template-columns: minmax(0, 1fr) minmax(0, 5.5rem);
     align-items: center;
     gap: 0.1rem 0.6rem;
     font-size: 0.92em;
   }
-  .field.choice {
+  .field.choice,
+  .field.numbers {
     grid-template-columns: minmax(0, 1fr);
   }
   .field.flag {
@@ -274,6 +275,12 @@ export const styles = css`
   @media (forced-colors: active) {
     .dot {
       background: CanvasText;
+    }
+    button.main {
+      /* Its text would have a plate of its own colour behind it. */
+      forced-color-adjust: none;
+      background: Highlight;
+      color: HighlightText;
     }
     button[aria-pressed='true'] {
       outline: 2px solid Highlight;
