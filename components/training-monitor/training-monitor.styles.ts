@@ -335,6 +335,12 @@ export const styles = css`
     .heat {
       fill: CanvasText;
     }
+    button.main {
+      /* Its text would have a plate of its own colour behind it. */
+      forced-color-adjust: none;
+      background: Highlight;
+      color: HighlightText;
+    }
   }
   @media print {
     .controls,

@@ -326,20 +326,6 @@ describe('<sae-training-lab>', function () {
     await emulateMedia({ colorScheme: 'light' });
   });
 
-  it('keeps what it says apart from the ground in forced colours', async () => {
-    await emulateMedia({ forcedColors: 'active' });
-    try {
-      const lab = await trained(alone());
-      const style = (selector: string): CSSStyleDeclaration => getComputedStyle(inside(lab).querySelector(selector) as Element);
-      const main = style('button.main');
-      assert.notEqual(main.color, main.backgroundColor);
-      assert.notEqual(style('.dot').backgroundColor, getComputedStyle(document.documentElement).backgroundColor);
-      assert.equal(main.getPropertyValue('forced-color-adjust'), 'none');
-    } finally {
-      await emulateMedia({ forcedColors: 'none' });
-    }
-  });
-
   it('fits every width', async () => {
     for (const width of [328, 700, 1300]) {
       const lab = await trained({ ...TINY, views: [] }, width);
