@@ -39,7 +39,8 @@ export function sampleCaveat(rows: number, total: number): string[] {
 export function normalisedRows(sae: Sae, x: Float32Array, rows: number, counted: Uint8Array | null): Float32Array {
   if (sae.normalizeActivations === 'none') return x;
   const { d_in } = sae;
-  const plain = { ...sae, applyBDecToInput: false };
+  // Not a copy: the matrices of an SAE that is read piece by piece may not be looked at.
+  const plain = Object.create(sae, { applyBDecToInput: { value: false } }) as Sae;
   if (counted === null) return prepareInput(plain, x, rows).xbar;
   const kept = Array.from({ length: rows }, (_, row) => row).filter((row) => counted[row] !== 0);
   const packed = new Float32Array(kept.length * d_in);
