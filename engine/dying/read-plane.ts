@@ -1,10 +1,10 @@
 /**
  * The plane of a pack: w*, a sample of activations, and boundaries of features through the frames,
  * from the tables of sae/hyperplane and sae/evolution. What the hyperplane's analysis did not write
- * follows from the sample: its mean, and the direction of most variance orthogonal to w*.
+ * follows from the sample: the mean, and the direction of most variance orthogonal to w*.
  */
 import { Pace } from '../pace.js';
-import type { Pack } from '../pack/reader.js';
+import type { ColumnValues, Pack } from '../pack/reader.js';
 import { survivalOf } from './data-plane.js';
 import { unitOf } from './frames.js';
 import type { DyingFrame, DyingPlane } from './record.js';
@@ -15,11 +15,12 @@ export async function readPlane(pack: Pack, columnsOf: (table: string) => readon
   const d = pack.manifest.sae.d_in;
   const sampled = columnsOf('dying_sample');
   if (!columnsOf('hyperplane').includes('direction') || !sampled.includes('x')) return null;
-  const [hyperplane, sample, survival, weights] = await Promise.all([
+  const [hyperplane, sample, survival, weights, means] = await Promise.all([
     table('hyperplane', 'name', 'direction'),
     table('dying_sample', 'x', ...(sampled.includes('text') ? ['text'] : [])),
-    columnsOf('survival').includes('c') ? table('survival', ...columnsOf('survival').filter((name) => ['name', 'c', 'p', 'rows'].includes(name))) : null,
+    columnsOf('survival').includes('c') ? table('survival', ...columnsOf('survival').filter((name) => ['name', 'c', 'p'].includes(name))) : null,
     columnsOf('dying_weights').length > 0 ? table('dying_weights', 'frame', 'feature', 'w', 'offset') : null,
+    columnsOf('dying_mean').length > 0 ? table('dying_mean', 'mean') : null,
   ]);
   const names = strings(hyperplane.columns.name!);
   const directions = lists(hyperplane.columns.direction!);
@@ -38,7 +39,8 @@ export async function readPlane(pack: Pack, columnsOf: (table: string) => readon
   if (m === 0) return null;
   const x = new Float32Array(m * d);
   rows.forEach((row, at) => x.set(row, at * d));
-  const mean = named('mean') === null ? meanOf(x, m, d) : Float64Array.from(named('mean')!);
+  const mean = means === null ? meanOf(x, m, d) : numbers((means.columns.mean as ArrayLike<ArrayLike<number>>)[0] ?? []);
+  if (mean.length !== d) fail(pack, 'dying_mean', `has a mean of ${mean.length} numbers, expected ${d}`);
   const complement = named('complement') === null ? await leadingOrthogonal(x, m, mean, direction, signal) : unitOf(named('complement')!);
   return {
     direction,
@@ -46,10 +48,16 @@ export async function readPlane(pack: Pack, columnsOf: (table: string) => readon
     mean,
     x,
     m,
-    text: sample.columns.text === undefined ? null : strings(sample.columns.text),
+    text: textOf(sample.columns.text),
     ...boundaries(pack, weights, frames.length, d),
     survival: survival === null ? survivalOf(Float64Array.from(rows, (row) => dot(row, direction))) : curveOf(survival, names[first]!, pack),
   };
+}
+
+/** Null where there is no text at all. */
+function textOf(column: ColumnValues | undefined): string[] | null {
+  const text = strings(column ?? []);
+  return text.some((one) => one !== '') ? text : null;
 }
 
 type Read = Awaited<ReturnType<ReadTable>>;
@@ -61,7 +69,8 @@ function curveOf({ columns, rows }: Read, name: string, pack: Pack): DyingPlane[
   const [c, p] = [numbers(columns.c!), numbers(columns.p ?? [])];
   const points = some.map((at) => ({ c: c[at]!, p: p[at]! }));
   if (points.some((point, at) => !(point.p >= 0 && point.p <= 1) || (at > 0 && !(point.c >= points[at - 1]!.c && point.p <= points[at - 1]!.p)))) fail(pack, 'survival', 'is no survival curve: c must ascend, and p descend within [0, 1]');
-  const total = columns.rows === undefined ? pack.manifest.data.tokens : numbers(columns.rows)[some[0] ?? 0]!;
+  const solved = pack.manifest.plugins.find(({ id }) => id === 'sae/hyperplane')?.summary?.rows;
+  const total = typeof solved === 'number' ? solved : pack.manifest.data.tokens;
   return { c: Float64Array.from(points, (point) => point.c), p: Float64Array.from(points, (point) => point.p), rows: total };
 }
 

@@ -5,6 +5,7 @@
  *   dying_steps     a row a frame: step, rows, b_dec
  *   dying_frames    a row a frame and feature, by frame, then feature
  *   dying_weights   encoder columns of some features through the frames
+ *   dying_mean      a row: the mean of the held rows
  *   dying_cohorts   a row a feature, where something was resampled
  *   dying_slopes    a row a cohort's feature, where there are slopes
  *
@@ -71,7 +72,7 @@ function firstDirection(result: AnalysisResult | null): ArrayLike<number> | null
   return at < 0 ? null : (directions[at] as ArrayLike<number> | null);
 }
 
-function frameTables({ frames, features, encoder, offset }: RunFrames): Table[] {
+function frameTables({ frames, features, encoder, offset, mean }: RunFrames): Table[] {
   const n = frames[0]!.counts.length;
   /** Arrays of all frames, below each other. */
   const joined = (name: Column['name'], type: Column['type'], values: (frame: RunFrames['frames'][number]) => ArrayLike<number>, description: string): Column => {
@@ -108,6 +109,7 @@ function frameTables({ frames, features, encoder, offset }: RunFrames): Table[] 
         joined('direction_cosine', 'f32', ({ direction_cosine }) => direction_cosine, 'Cosine of W_enc[:, i] with the direction of least firing (table hyperplane, w*); null without one.'),
       ],
     },
+    { name: 'dying_mean', rows: 1, columns: [{ name: 'mean', type: { list: 'f64' }, data: [mean], description: 'Mean of the held rows, raw activations.' }] },
     {
       name: 'dying_weights',
       rows: kept.length,

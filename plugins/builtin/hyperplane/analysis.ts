@@ -71,7 +71,7 @@ class HyperplaneAnalysis implements Accumulator {
       grams: this.#grams(),
     };
     const study = await studyHyperplane(input, { sequence: settings.sequence, replicates: settings.replicates, nullRows: settings.null_rows, seed, signal });
-    return { tables: [directionTable(study), profileTable(study), survivalTable(study, input), sampleTable(study, input, settings.sample)], summary: { ...study.report } };
+    return { tables: [directionTable(study), profileTable(study), survivalTable(study, input), sampleTable(study, input, settings.sample, this.#ctx.tokenText)], summary: { ...study.report } };
   }
 
   /** The rarest features that fire at all, below the edge; none where the weights are not in memory. */
@@ -159,7 +159,8 @@ function strictlyAbove(sorted: Float64Array, at: number): number {
 }
 
 /** Rows for drawing: those that fire at w* and b = 0, the farthest first, and the rest evenly over the stream. */
-function sampleTable({ z }: HyperplaneStudy, { frame, index, tokens }: StudyInput, most: number): Table {
+function sampleTable({ z }: HyperplaneStudy, { frame, index, tokens }: StudyInput, most: number, tokenText: PluginContext['tokenText']): Table {
+  const textOf = (r: number): string | null => (tokens === null || tokenText === null ? null : tokenText(tokens[r]!));
   const { d, x, rows } = frame;
   const firing = Array.from(z.keys()).filter((r) => z[r]! > 0).sort((a, b) => z[b]! - z[a]!).slice(0, most);
   const taken = new Set(firing);
@@ -173,6 +174,7 @@ function sampleTable({ z }: HyperplaneStudy, { frame, index, tokens }: StudyInpu
     columns: [
       { name: 'row', type: 'u64', data: Float64Array.from(chosen, (r) => index[r]!), description: 'Index of the row in the stream.' },
       { name: 'token', type: 'i32', data: chosen.map((r) => tokens?.[r] ?? null), description: 'Token id; null without tokens.' },
+      { name: 'text', type: 'string', data: chosen.map(textOf), description: 'Its text; null without tokens or a tokenizer.' },
       { name: 'z', type: 'f64', data: chosen.map((r) => z[r]!), description: 'w* . (x - b_dec): the row fires at b = 0 where it is above 0. Rows that do are all here, as far as the table reaches.' },
       { name: 'x', type: { list: 'f32' }, data: chosen.map((r) => x.slice(r * d, (r + 1) * d)), description: 'Raw activations.' },
     ],
