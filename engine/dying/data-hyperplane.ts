@@ -87,7 +87,7 @@ const REPEATS = 6;
 /** Starts whose wide rungs end in one direction go on as one. */
 const JOINED = 0.9999;
 /** Rows that starts are tried on before all rows have their say. */
-const SCREEN_ROWS = 8192;
+const SCREEN_ROWS = 4096;
 const SAME = 0.99;
 const AS_GOOD = 1.05;
 

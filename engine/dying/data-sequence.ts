@@ -104,6 +104,11 @@ export async function biasPath(frame: FrameRows, biases: readonly number[], zero
     let before = zero;
     for (const b of side) {
       onProgress?.(done++, biases.length);
+      // Where no row fires the minimiser has the widest margin, whatever b is.
+      if (b < 0 && before.best.activation === 0) {
+        found.set(b, { ...before, b, kappa: -(dot(before.best.w, mean) + b) / deviation(moments, before.best.w) });
+        continue;
+      }
       const leasts = [least, least.map((value) => -value)].map((w) => ({ from: 'least variance', w }));
       before = await dataHyperplane(frame, { b, objective, moments, random: 0, signal, starts: [{ from: 'neighbour', w: before.best.w }, ...(b < 0 ? leasts : [])] });
       found.set(b, before);

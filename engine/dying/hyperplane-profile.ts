@@ -16,7 +16,6 @@ export interface ProfileFeatures {
   readonly b: ArrayLike<number>;
 }
 
-/** Points of the grid, from 0 to where the farthest row is. */
 const POINTS = 16;
 
 export async function profileReport(frame: FrameRows, moments: RowMoments, known: readonly Float64Array[], { features, w, b }: ProfileFeatures, { seed, signal }: { readonly seed: number; readonly signal: AbortSignal | undefined }): Promise<{ readonly report: ProfileReport; readonly directions: readonly Float64Array[] }> {
@@ -26,8 +25,15 @@ export async function profileReport(frame: FrameRows, moments: RowMoments, known
     const own = w.subarray(i * d, (i + 1) * d);
     return -b[i]! / Math.sqrt(dot(own, own));
   });
+  // To where the first of the directions that are known has no row left, and somewhat further.
+  let farthest = Infinity;
+  for (const direction of known) {
+    const z = new Float64Array(frame.rows);
+    await preactivations(frame, direction, 0, z, pace);
+    farthest = Math.min(farthest, 1.25 * Math.max(0, z.reduce((most, value) => Math.max(most, value), 0)));
+  }
   const scale = Math.sqrt(Array.from({ length: d }, (_, c) => moments.covariance[c * d + c]!).reduce((sum, value) => sum + value, 0) / d);
-  const farthest = Math.max(4 * scale, ...offsets.filter((beta) => Number.isFinite(beta) && beta <= 20 * scale));
+  if (!Number.isFinite(farthest) || farthest === 0) farthest = scale;
   const grid = Float64Array.from({ length: POINTS }, (_, i) => (farthest * i) / (POINTS - 1));
   const profile = await rateProfile(frame, grid, { moments, seed, signal, starts: known.map((direction) => ({ from: 'known', w: direction })) });
   const points: { feature: number; beta: number; probability: number; psi: number }[] = [];

@@ -110,7 +110,7 @@ export async function studyHyperplane(input: StudyInput, options: StudyOptions =
   onProgress?.(0.35, 'path over biases');
   const sd = Math.sqrt(trace(moments));
   const scale = sd / Math.sqrt(d);
-  const path = await biasPath(frame, [-8, -4, -2, -1, -0.5, 0, 0.5, 1, 2, 4].map((step) => step * scale), zero, { moments: own, signal });
+  const path = await biasPath(frame, [-4, -2, -1, -0.5, -0.25, 0, 0.5, 1, 2, 4].map((step) => step * scale), zero, { moments: own, signal });
   onProgress?.(0.45, 'orthogonal sequence');
   const points = await orthogonalSequence(frame, { count: sequence, moments: own, seed, signal });
   points.forEach(({ w }, k) => directions.push({ name: `sequence ${k + 1}`, w, b: 0 }));
@@ -238,9 +238,9 @@ function sequenceReport(points: Awaited<ReturnType<typeof orthogonalSequence>>, 
 }
 
 async function depthReport({ frame }: StudyInput, moments: RowMoments, starts: readonly StartDirection[], seed: number, signal: AbortSignal | undefined): Promise<DepthReport> {
-  const { depth, exact } = await tukeyDepth(frame, { moments, starts, seed, signal });
+  const { depth, exact } = await tukeyDepth(frame, { moments, starts, random: 1, seed, signal });
   const centred: FrameRows = { ...frame, origin: Float64Array.from(frame.origin, (value, c) => value + moments.mean[c]!) };
-  const mean = await tukeyDepth(centred, { seed, signal, directions: 50 });
+  const mean = await tukeyDepth(centred, { moments: { ...moments, mean: new Float64Array(moments.d) }, random: 2, seed, signal, directions: 50 });
   const { held_out } = await splitHalf(frame, { objective: 'rate', seed, signal });
   return { rows: frame.rows, depth, exact, log_concave_floor: Math.exp(-1), mean_depth: mean.depth, held_out };
 }

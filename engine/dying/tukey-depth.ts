@@ -14,7 +14,7 @@
 import { Pace } from '../pace.js';
 import { createRandom } from '../random.js';
 import { ShapeError } from '../errors.js';
-import { dataHyperplane, type StartDirection } from './data-hyperplane.js';
+import { closedForm, dataHyperplane, type StartDirection } from './data-hyperplane.js';
 import { dot, PAUSE_EVERY, preactivations, rowMoments, unit, type FrameRows, type RowMoments } from './frame-rows.js';
 import { normalQuantile } from './normal.js';
 import { FiringEvaluator } from './smooth-firing.js';
@@ -29,6 +29,8 @@ export interface TukeyDepth {
 export interface DepthOptions {
   readonly moments?: RowMoments | undefined;
   readonly starts?: readonly StartDirection[] | undefined;
+  /** Random directions to minimise from; default 4. */
+  readonly random?: number | undefined;
   /** Directions drawn at random, each with its opposite; default 200. */
   readonly directions?: number | undefined;
   readonly seed?: number | undefined;
@@ -136,8 +138,12 @@ export async function rateProfile(frame: FrameRows, beta: ArrayLike<number>, opt
   for (const { w } of starts) await keep(w);
   for (let i = 0; i < beta.length; i++) {
     onProgress?.(i, beta.length);
+    // psi falls: where it was 0 it stays.
+    if (profileAt({ sorted }, beta[i]!) === 0) continue;
     const last = directions.at(-1);
-    const found = await dataHyperplane(frame, { b: -beta[i]!, objective: 'rate', moments, random: 0, seed, signal, starts: last === undefined ? [] : [{ from: 'before', w: last }] });
+    const form = closedForm(moments, -beta[i]!, 'rate');
+    const from = [...(last === undefined ? [] : [{ from: 'before', w: last }]), ...(form === null ? [] : [{ from: 'closed form', w: form.w }])];
+    const found = await dataHyperplane(frame, { b: -beta[i]!, objective: 'rate', moments, momentStarts: false, random: from.length === 0 ? 2 : 0, seed, signal, starts: from });
     await keep(found.best.w);
   }
   onProgress?.(beta.length, beta.length);
@@ -146,7 +152,7 @@ export async function rateProfile(frame: FrameRows, beta: ArrayLike<number>, opt
   return profile;
 }
 
-/** The least rate at any beta, of the directions of a profile. Rows count once each. */
+/** The least rate at any beta, of the directions of a profile; 1 without any. Rows count once each. */
 export function profileAt({ sorted }: Pick<RateProfile, 'sorted'>, beta: number): number {
   return sorted.reduce((least, z) => Math.min(least, shareAbove(z, beta)), 1);
 }
