@@ -9,17 +9,26 @@ import { middleDepth, projectAll, sizeAt } from './camera.js';
 import { MARK_REACH, traceMark } from './marks.js';
 import { haloOf, type CloudRenderer, type Scene } from './scene.js';
 
+/** From so many marks on they are copied pixel by pixel, without soft edges: drawImage costs some 20 us on a CPU. */
+const MANY = 4000;
 /** Layers of depth, within which marks are drawn in order of their index. */
 const LAYERS = 1024;
 /** Sizes between the smallest and the largest. */
 const SIZES = 8;
 const [LEAST, MOST] = [0.7, 1.5];
 
+interface Sprite {
+  readonly canvas: HTMLCanvasElement;
+  readonly side: number;
+  /** Its pixels, read when they are first needed. */
+  pixels: Uint32Array | null;
+}
+
 export class CanvasRenderer implements CloudRenderer {
   readonly kind = 'canvas';
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
-  #sprites: { readonly key: string; readonly images: (HTMLCanvasElement | undefined)[] } = { key: '', images: [] };
+  #sprites: { readonly key: string; readonly images: (Sprite | undefined)[] } = { key: '', images: [] };
   #order = new Uint32Array(0);
 
   constructor(canvas: HTMLCanvasElement) {
@@ -42,13 +51,17 @@ export class CanvasRenderer implements CloudRenderer {
     const seen = projectAll(matrix, points.position, points.shown, width, height);
     const middle = middleDepth(matrix);
     const order = this.#farthestFirst(seen);
+    const picture = order.length > MANY ? context.createImageData(w, h) : null;
     for (let k = 0; k < order.length; k++) {
       const i = order[k]!;
       const size = Math.round(((sizeAt(seen[3 * i + 2]!, middle) - LEAST) / (MOST - LEAST)) * (SIZES - 1));
       const kind = points.classes[i]! | (points.open[i]! << 3) | (chosen !== null && chosen[i] === 0 ? 16 : 0);
       const sprite = (this.#sprites.images[kind * SIZES + size] ??= spriteOf(kind, radius * (LEAST + (size * (MOST - LEAST)) / (SIZES - 1)), scene));
-      context.drawImage(sprite, seen[3 * i]! * scale - sprite.width / 2, seen[3 * i + 1]! * scale - sprite.height / 2);
+      const [x, y] = [seen[3 * i]! * scale - sprite.side / 2, seen[3 * i + 1]! * scale - sprite.side / 2];
+      if (picture === null) context.drawImage(sprite.canvas, x, y);
+      else copyOpaque(sprite, picture, Math.round(x), Math.round(y));
     }
+    if (picture !== null) context.putImageData(picture, 0, 0);
   }
 
   dispose(): void {
@@ -80,8 +93,32 @@ export class CanvasRenderer implements CloudRenderer {
   }
 }
 
+/** Copies what of a sprite covers a pixel by half or more. */
+function copyOpaque(sprite: Sprite, { data, width, height }: ImageData, left: number, top: number): void {
+  const { side } = sprite;
+  sprite.pixels ??= opaquePixels(sprite.canvas);
+  const to = new Uint32Array(data.buffer);
+  const [from, end] = [Math.max(0, -left), Math.min(side, width - left)];
+  for (let y = Math.max(0, -top); y < Math.min(side, height - top); y++) {
+    for (let x = from, at = (top + y) * width + left + from; x < end; x++, at++) {
+      const pixel = sprite.pixels[y * side + x]!;
+      if (pixel !== 0) to[at] = pixel;
+    }
+  }
+}
+
+/** As words of four bytes, 0 for a pixel that is less than half covered. */
+function opaquePixels(canvas: HTMLCanvasElement): Uint32Array {
+  const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+  for (let at = 3; at < data.length; at += 4) {
+    if (data[at]! >= 128) data[at] = 255;
+    else data[at - 3] = data[at - 2] = data[at - 1] = data[at] = 0;
+  }
+  return new Uint32Array(data.buffer);
+}
+
 /** A mark with the ring that sets it off from those behind it. */
-function spriteOf(kind: number, radius: number, { scale, colors, radius: nominal }: Scene): HTMLCanvasElement {
+function spriteOf(kind: number, radius: number, { scale, colors, radius: nominal }: Scene): Sprite {
   const name = FEATURE_CLASSES[kind & 7] as FeatureClass;
   const halo = haloOf(nominal);
   const side = 2 * Math.ceil((radius * MARK_REACH + halo + 1) * scale);
@@ -102,7 +139,7 @@ function spriteOf(kind: number, radius: number, { scale, colors, radius: nominal
   if ((kind & 8) === 0) {
     context.fillStyle = color;
     context.fill();
-    return canvas;
+    return { canvas, side, pixels: null };
   }
   context.fillStyle = colors.surface;
   context.fill();
@@ -111,5 +148,5 @@ function spriteOf(kind: number, radius: number, { scale, colors, radius: nominal
   context.strokeStyle = color;
   context.lineWidth = 2 * stroke;
   context.stroke();
-  return canvas;
+  return { canvas, side, pixels: null };
 }

@@ -34,10 +34,8 @@ import { cloudColumns } from './table.js';
 import { WindowTable } from './window-table.js';
 import { describeFeature } from './words.js';
 
-/** Whiskers drawn at most. */
-const WHISKERS = 3000;
-/** Pixels by which Shift and an arrow move the brush's corner. */
-const KEY_BRUSH = 16;
+/** Whiskers drawn at most; pixels by which Shift and an arrow move the brush's corner. */
+const [WHISKERS, KEY_BRUSH] = [3000, 16] as const;
 
 /**
  * @attr x, y, z - what the axes show: `density`, `bias`, `effective-bias`, `bias-norm`, `effective-bias-norm`, `de`, `de-cosine`, `direction-cosine`; by default bias, density, de
@@ -95,7 +93,8 @@ export class SaeDyingCloud extends DyingElement {
   declare protected outline: readonly Point[] | null;
   declare protected brushing: boolean;
   declare protected size: { readonly width: number; readonly height: number };
-  declare protected drawnBy: 'webgpu' | 'canvas' | null;
+  /** Who draws now; null while nobody does. Read only. */
+  declare drawnBy: 'webgpu' | 'canvas' | null;
 
   #axes: CloudAxes | null = null;
   #points: CloudPoints | null = null;
@@ -202,6 +201,8 @@ export class SaeDyingCloud extends DyingElement {
       this.#resize.disconnect();
       if (place !== null) this.#resize.observe(place);
       this.#observed = place;
+      // Read off anew: while there was no plot nobody told of another scheme.
+      this.#colors = null;
     }
     if (['content', 'step', 'x', 'y', 'z', 'off', 'features', 'camera', 'size', 'phase'].some((name) => changed.has(name))) this.#stage.request();
   }
