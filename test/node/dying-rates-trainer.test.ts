@@ -51,16 +51,16 @@ async function plant(trainer: Trainer): Promise<void> {
 
 const STEPS = [20, 40, 80, 150, 300, 600, 1000, 1600];
 
-async function run(knobs: Record<string, unknown>): Promise<{ input: SlopeInput & { counts: Float64Array[]; features: number[] }; trainer: Trainer }> {
+async function run(knobs: Record<string, unknown>, steps: readonly number[] = STEPS): Promise<{ input: SlopeInput & { counts: Float64Array[]; features: number[] }; trainer: Trainer }> {
   const recipe = resolveRecipe({ arch: 'standard', d_sae, l1: 1, batch: 128, steps: 2000, lr: 1e-3, warmup: 0, checkpoints: 'last', ...knobs }, { d });
   const trainer = await Trainer.create({ recipe, data, backend });
   await plant(trainer);
   const counts: Float64Array[] = [];
-  for (const step of STEPS) {
+  for (const step of steps) {
     while (trainer.step < step) await trainer.advance();
     counts.push(countsOf(await read(trainer)));
   }
-  return { input: { steps: STEPS, rows: STEPS.map(() => ROWS), counts, features: Array.from({ length: d_sae }, (_, i) => i) }, trainer };
+  return { input: { steps, rows: steps.map(() => ROWS), counts, features: Array.from({ length: d_sae }, (_, i) => i) }, trainer };
 }
 
 for (const optimizer of ['adam', 'sgd'] as const) {
@@ -82,6 +82,18 @@ for (const optimizer of ['adam', 'sgd'] as const) {
     assert.ok(median(STEPS.length - 1) < 0.1 * median(0), `${median(0)} to ${median(STEPS.length - 1)} firings`);
   });
 }
+
+test('four times the penalty: under adam useless features fall by as much, while the penalty alone acts on them, and under sgd several times further', async () => {
+  const typical = async (optimizer: string, lr: number, l1: number): Promise<number> => {
+    const { input, trainer } = await run({ optimizer, lr, l1 }, [300]);
+    trainer.dispose();
+    return Math.exp(input.counts[0]!.subarray(USEFUL).reduce((sum, count) => sum + Math.log((count + 0.5) / ROWS), 0) / (d_sae - USEFUL));
+  };
+  const adam = (await typical('adam', 3e-4, 1)) / (await typical('adam', 3e-4, 4));
+  const sgd = (await typical('sgd', 0.005, 1)) / (await typical('sgd', 0.005, 4));
+  assert.ok(adam > 0.95 && adam < 1.25, `adam ${adam}`);
+  assert.ok(sgd > 3.3 && sgd < 5.5, `sgd ${sgd}`);
+});
 
 test('TopK: a feature that is never selected keeps its encoder to the bit, and its density', async () => {
   const recipe = resolveRecipe({ arch: 'topk', d_sae, k: 2, auxk: 0, batch: 64, steps: 400, lr: 1e-3, warmup: 0, b_dec: 'zero', freeze_b_dec: true, apply_b_dec_to_input: true, checkpoints: 'last' }, { d });
