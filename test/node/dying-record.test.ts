@@ -20,6 +20,7 @@ import { analyze } from '../../plugins/analyze.js';
 import { density } from '../../plugins/builtin/density/index.js';
 import { evolution } from '../../plugins/builtin/evolution/index.js';
 import { hyperplane } from '../../plugins/builtin/hyperplane/index.js';
+import { verdict } from '../../plugins/builtin/verdict/index.js';
 import { weights } from '../../plugins/builtin/weights/index.js';
 import { createRegistry, type AnyPlugin } from '../../plugins/registry.js';
 import { gaussian } from '../shared/random.js';
@@ -51,10 +52,10 @@ before(async () => {
   await train({ acts: bytesSource('acts.safetensors', writeSafetensors([{ name: 'x', shape: [rows, d], data: x }])), recipe, out: join(root, 'run'), backend });
   await backend.dispose();
   run = await openRun(join(root, 'run'));
-  const shared = { sae: await run.sae(120), acts: npy(x, [40, 20, d]), tokens: npy(tokens, [40, 20]), tokenizer: { text: (id: number) => `<${id}>` }, backend: 'wasm' as const, threads: 1, registry: only(density, weights, hyperplane, evolution), settings: { 'sae/evolution': { edge: 0.05, weights: 12 }, 'sae/hyperplane': { sample: 100, replicates: 1, sequence: 2 } } };
+  const shared = { sae: await run.sae(120), acts: npy(x, [40, 20, d]), tokens: npy(tokens, [40, 20]), tokenizer: { text: (id: number) => `<${id}>` }, backend: 'wasm' as const, threads: 1, registry: only(density, weights, hyperplane, evolution, verdict), settings: { 'sae/evolution': { edge: 0.05, weights: 12 }, 'sae/hyperplane': { sample: 100, replicates: 1, sequence: 2 } } };
   const sink = memorySink();
   const report = await analyze({ ...shared, run: join(root, 'run'), out: sink });
-  assert.deepEqual(report.plugins.map(({ id, status, message }) => [id, status, message]), ['sae/density', 'sae/weights', 'sae/hyperplane', 'sae/evolution'].map((id) => [id, 'done', null]));
+  assert.deepEqual(report.plugins.map(({ id, status, message }) => [id, status, message]), ['sae/density', 'sae/weights', 'sae/hyperplane', 'sae/evolution', 'sae/verdict'].map((id) => [id, 'done', null]));
   memory = sink.files;
   await analyze({ ...shared, run: join(root, 'run'), out: await directorySink(join(root, 'pack')) });
   const single = memorySink();
@@ -69,7 +70,9 @@ after(() => rm(root, { recursive: true, force: true }));
 
 test('the record of a pack has the frames that were computed, to the bit, and all that goes with them', async () => {
   const record = await readDyingRecord(await openPack(memory));
-  assert.deepEqual([record.features, record.d, record.verdict, record.certificates], [n, d, null, null]);
+  assert.deepEqual([record.features, record.d, record.certificates], [n, d, null]);
+  const manifest = JSON.parse(new TextDecoder().decode(memory.get('manifest.json'))) as { plugins: { id: string; summary: { results: unknown } }[] };
+  assert.deepEqual(record.verdict, manifest.plugins.find(({ id }) => id === 'sae/verdict')!.summary.results);
   assert.deepEqual(record.frames, frames.frames);
   assert.deepEqual(record.recipe, run.record.recipe);
   const { resampled } = run.record;
@@ -101,7 +104,7 @@ test('over HTTP it is the same record, a request a table', async () => {
     const record = await readDyingRecord(await openPack(`${server.url}pack`));
     assert.deepEqual(record, expected);
     const paths = server.requests.map(({ path }) => path.replace('pack/', ''));
-    assert.deepEqual([...paths].sort(), ['manifest.json', 'dying_cohorts.parquet', 'dying_frames.parquet', 'dying_mean.parquet', 'dying_sample.parquet', 'dying_steps.parquet', 'dying_weights.parquet', 'hyperplane.parquet', 'survival.parquet'].sort());
+    assert.deepEqual([...paths].sort(), ['manifest.json', 'dying_cohorts.parquet', 'dying_frames.parquet', 'dying_mean.parquet', 'dying_sample.parquet', 'dying_steps.parquet', 'dying_weights.parquet', 'hyperplane.parquet', 'survival.parquet', 'verdict.parquet'].sort());
     await assert.rejects(readDyingRecord(await openPack(`${server.url}pack/`), { signal: AbortSignal.abort() }), isAbort);
   } finally {
     await server.close();
