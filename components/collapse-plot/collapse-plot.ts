@@ -186,8 +186,8 @@ export class SaeCollapsePlot extends DyingElement {
       { name: 'feature', label: 'feature', description: 'Index of the feature', width: 4.6, value: (i) => at(i).feature, cell: (i) => String(at(i).feature) },
       { name: 'c', label: 'offset c', description: '−effective bias / ‖w‖', width: 5.4, value: (i) => at(i).c, cell: (i) => formatSigned(at(i).c, 3) },
       { name: 'count', label: 'firings', description: `Rows of ${formatCount(frame.rows)} on which it fires`, width: 5, value: (i) => at(i).count, cell: (i) => formatCount(at(i).count) },
-      { name: 'p', label: 'density', description: 'Share of the held-out rows on which it fires', width: 6, value: (i) => at(i).p, cell: (i) => (at(i).p < 3 / frame.rows ? `< ${formatDensity(3 / frame.rows)}` : formatDensity(at(i).p)) },
-      { name: 'curve', label: 'curve at c', description: 'P(w*·x > c) of the data', width: 6, value: (i) => at(i).curve, cell: (i) => density(at(i).curve) },
+      { name: 'p', label: 'density', description: 'Share of the held-out rows on which it fires', width: 7.4, value: (i) => at(i).p, cell: (i) => (at(i).p < 3 / frame.rows ? `< ${formatDensity(3 / frame.rows)}` : formatDensity(at(i).p)) },
+      { name: 'curve', label: 'curve at c', description: 'P(w*·x > c) of the data', width: 7, value: (i) => at(i).curve, cell: (i) => density(at(i).curve) },
       { name: 'residual', label: 'residual', description: 'log10 density less log10 of the curve', width: 5.6, value: (i) => at(i).residual, cell: (i) => (Number.isNaN(at(i).residual) ? '–' : formatSigned(at(i).residual)) },
       { name: 'within', label: 'in interval', description: 'Whether the curve lies inside the 95 % interval of the density', width: 6, value: (i) => (at(i).within === null ? NaN : Number(at(i).within)), cell: (i) => (at(i).within === null ? '–' : at(i).within ? 'yes' : 'no') },
     ];

@@ -16,7 +16,7 @@ import { DyingElement } from '../internal/dying-element.js';
 import { SaeSelectEvent } from '../internal/events.js';
 import { formatCount } from '../internal/format.js';
 import { layoutAxes } from './axes.js';
-import { arrowOf, cameraByKey, FIRST_CAMERA, middleDepth, orbit, projectAll, sizeAt, viewProjection, zoom, type Camera } from './camera.js';
+import { arrowOf, cameraByKey, FIRST_CAMERA, middleDepth, orbit, project, projectAll, sizeAt, viewProjection, zoom, type Camera, type Seen } from './camera.js';
 import { CanvasRenderer } from './canvas-renderer.js';
 import { axisSelect, legend, stepSlider } from './controls.js';
 import { Gestures } from './gestures.js';
@@ -201,8 +201,7 @@ export class SaeDyingCloud extends DyingElement {
       this.#resize.disconnect();
       if (place !== null) this.#resize.observe(place);
       this.#observed = place;
-      // Read off anew: while there was no plot nobody told of another scheme.
-      this.#colors = null;
+      this.#colors = null; // While there was no plot, nobody told of another scheme.
     }
     if (['content', 'step', 'x', 'y', 'z', 'off', 'features', 'camera', 'size', 'phase'].some((name) => changed.has(name))) this.#stage.request();
   }
@@ -218,9 +217,12 @@ export class SaeDyingCloud extends DyingElement {
   }
 
   /** Where a feature's mark is, in CSS pixels from the plot's corner; null where it is not shown. */
-  positionOf(feature: number): Point | null {
-    const at = this.#projected?.subarray(3 * feature, 3 * feature + 3);
-    return at === undefined || at.length < 3 || Number.isNaN(at[2]) ? null : { x: at[0]!, y: at[1]! };
+  positionOf(feature: number): Seen | null {
+    const [points, { width, height }] = [this.#points, this.size];
+    if (points === null || points.shown[feature] !== 1) return null;
+    const { [3 * feature]: x, [3 * feature + 1]: y, [3 * feature + 2]: z } = points.position;
+    const seen = project(this.#matrix, x!, y!, z!, width, height);
+    return seen.w > 0.05 ? seen : null;
   }
 
   #scene(): Scene | null {
@@ -271,7 +273,7 @@ export class SaeDyingCloud extends DyingElement {
 
   #click(at: Point): void {
     const seen = this.#projected;
-    const found = seen === null ? null : pickAt(seen, at.x, at.y, 12);
+    const found = seen && pickAt(seen, at.x, at.y, 12);
     if (found !== null) this.#open(found);
   }
 
@@ -281,8 +283,7 @@ export class SaeDyingCloud extends DyingElement {
   }
 
   #outline(points: readonly Point[], done: boolean): void {
-    const lasso = this.brush === 'lasso';
-    this.outline = lasso ? [...points] : [points[0]!, points.at(-1)!];
+    this.outline = this.brush === 'lasso' ? [...points] : [points[0]!, points.at(-1)!];
     this.#keyBrush = false;
     if (done) this.#choose();
   }
@@ -431,7 +432,7 @@ export class SaeDyingCloud extends DyingElement {
     const rings = ([['open', open], ['focus', this.hovered ?? this.focused]] as const).flatMap(([kind, i]) => {
       const at = i === null ? null : this.positionOf(i);
       if (i === null || at === null) return [];
-      const size = markRadius(this.#rows.length) * sizeAt(this.#projected![3 * i + 2]!, middleDepth(this.#matrix));
+      const size = markRadius(this.#rows.length) * sizeAt(at.w, middleDepth(this.#matrix));
       return [{ kind, at, radius: size + (kind === 'open' ? 5 : 3) }];
     });
     return { layout, width, height, whiskers, rings, brush: outlinePath(this.outline) };

@@ -127,6 +127,35 @@ describe('<sae-dying-cloud>', () => {
     assert.include(readout(element), `${last.features!.length} features chosen`);
   });
 
+  it('selects what lies inside a lasso, and leaves it where the page prevents that', async () => {
+    const element = await cloud({ brush: 'lasso' });
+    button(element, 'Brush').click();
+    await settled(element);
+    const events = selections(element);
+    const { x, y } = plot(element).getBoundingClientRect();
+    const corners = [[420, 100], [700, 150], [640, 360], [450, 330]] as const;
+    await sendMouse({ type: 'move', position: [Math.round(x + 420), Math.round(y + 100)] });
+    await sendMouse({ type: 'down' });
+    for (const [dx, dy] of corners.slice(1)) await sendMouse({ type: 'move', position: [Math.round(x + dx), Math.round(y + dy)] });
+    await sendMouse({ type: 'up' });
+    await settled(element);
+    const at = corners.map(([dx, dy]) => ({ x: Math.round(x + dx) - x, y: Math.round(y + dy) - y }));
+    const context = document.createElement('canvas').getContext('2d')!;
+    const path = new Path2D();
+    for (const point of at) path.lineTo(point.x, point.y);
+    path.closePath();
+    context.lineWidth = 3;
+    const { at: seen, n } = oracleOf(element);
+    const chosen = new Set(events.at(-1)!.features);
+    assert.isAbove(chosen.size, 5);
+    for (let i = 0; i < n; i++) if (!context.isPointInStroke(path, seen(i).x, seen(i).y)) assert.equal(chosen.has(i), context.isPointInPath(path, seen(i).x, seen(i).y, 'evenodd'), `feature ${i}`);
+    element.addEventListener('sae-select', (event) => event.preventDefault());
+    press(plot(element), 'Escape');
+    await settled(element);
+    assert.equal(element.features?.length, chosen.size);
+    await sendMouse({ type: 'move', position: [0, 0] });
+  });
+
   it('turns by drag and by arrow keys, zooms, goes back, and opens what is clicked', async () => {
     const element = await cloud();
     const events = selections(element);
