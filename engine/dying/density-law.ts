@@ -142,11 +142,15 @@ export interface LawCurveOptions {
   readonly gain?: number | undefined;
   /** Density at which the curve ends if it comes so far; default 1e-15. */
   readonly least?: number | undefined;
+  /** Share of `lr` that a step (1 for the first) has, for warm-up and decay; default 1. Speeds are in proportion to lr. */
+  readonly schedule?: ((step: number) => number) | undefined;
 }
 
 /** The law of a recipe from a point on, to draw over densities that were measured: 16 points a decade of p, and `until`. */
-export function lawCurve({ recipe, tail, start, until, gain = 1, least = 1e-15 }: LawCurveOptions): DensityCurve {
+export function lawCurve(options: LawCurveOptions): DensityCurve {
+  const { recipe, tail, start, until, gain = 1, least = 1e-15, schedule } = options;
   if (!(start.p > 0 && start.p <= 1)) throw new UsageError(`a law begins at a density above 0 and up to 1, not ${start.p}`);
+  if (schedule !== undefined) return scheduled(options, schedule);
   const speed = marginSpeed(recipe, gain);
   const f = pace(tail, speed);
   const step = [start.step];
@@ -167,6 +171,24 @@ export function lawCurve({ recipe, tail, start, until, gain = 1, least = 1e-15 }
     p.push(Math.exp(u));
   }
   return { step: Float64Array.from(step), p: Float64Array.from(p) };
+}
+
+/** The curve over steps of full lr, at the steps by which so much of lr has been spent. */
+function scheduled(options: LawCurveOptions, share: (step: number) => number): DensityCurve {
+  const { start, until } = options;
+  let spent = 0;
+  for (let step = start.step + 1; step <= until; step++) spent += share(step);
+  const full = lawCurve({ ...options, start: { step: 0, p: start.p }, until: spent, schedule: undefined });
+  let [at, sum, last] = [start.step, 0, 0];
+  const step = full.step.map((wanted) => {
+    while (sum < wanted && at < until) {
+      last = share(++at);
+      sum += last;
+    }
+    // Back within the last step, in proportion.
+    return sum > wanted && last > 0 ? at - (sum - wanted) / last : at;
+  });
+  return { step, p: full.p };
 }
 
 /** How far log p falls below u in `steps` steps, at most `panel`. */

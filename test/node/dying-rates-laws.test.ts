@@ -157,6 +157,17 @@ test('time to the next decade: nine times the elapsed steps where the law is t^-
   assert.throws(() => stepsBetween(1e-6, 1e-3, { xi: 0, scale: 1 }, marginSpeed(sgd)), /a law falls/);
 });
 
+test('a schedule of lr is time that runs at its pace', () => {
+  const [tail, start] = [{ xi: 0.2, scale: 1 }, { step: 5, p: 0.4 }];
+  const plain = lawCurve({ recipe: sgd, tail, start, until: 4000 });
+  const half = lawCurve({ recipe: sgd, tail, start, until: 7995, schedule: () => 0.5 });
+  near(half.p[half.p.length - 1]!, plain.p[plain.p.length - 1]!, 1e-9);
+  for (const step of [100, 1000, 3000]) near(densityAt(half, 2 * step - 5), densityAt(plain, step), 5e-3);
+  const warmed = lawCurve({ recipe: sgd, tail, start: { step: 0, p: 0.4 }, until: 4000, schedule: (step) => Math.min(1, step / 100) });
+  near(densityAt(warmed, 3000), sgdDensity(3000 - 49.5, 0.4, 0.07, 0.2), 5e-3);
+  assert.ok(warmed.step.every((step, at) => at === 0 || step >= warmed.step[at - 1]!));
+});
+
 test('any survival function: the sample itself ends in an exact death', () => {
   const sorted = Float64Array.from({ length: 500 }, (_, i) => i / 500);
   const survival = (c: number): number => sorted.filter((value) => value > c).length / 500;
