@@ -109,8 +109,7 @@ export class SaeDyingCloud extends DyingElement {
   #hoverFrame = 0;
   #resize: ResizeObserver | null = null;
   #observed: Element | null = null;
-  #print: MediaQueryList | null = null;
-  #contrast: MediaQueryList | null = null;
+  readonly #media = [[matchMedia('print'), () => this.#onPrint()], [matchMedia('(forced-colors: active)'), () => this.#onColors()]] as const;
   readonly #stage = new Stage(() => this.#scene(), (kind) => (this.drawnBy = kind));
   readonly #table = new WindowTable(this, 'density');
   readonly #gestures = new Gestures({
@@ -142,11 +141,8 @@ export class SaeDyingCloud extends DyingElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#print = matchMedia('print');
-    this.#print.addEventListener('change', this.#onPrint);
+    this.#media.forEach(([media, told]) => media.addEventListener('change', told));
     addEventListener('beforeprint', this.#onPrint);
-    this.#contrast = matchMedia('(forced-colors: active)');
-    this.#contrast.addEventListener('change', this.#onColors);
     if (this.hasUpdated) this.requestUpdate();
   }
 
@@ -155,9 +151,8 @@ export class SaeDyingCloud extends DyingElement {
     this.#stage.dispose();
     this.#resize?.disconnect();
     this.#resize = this.#observed = null;
-    this.#print?.removeEventListener('change', this.#onPrint);
+    this.#media.forEach(([media, told]) => media.removeEventListener('change', told));
     removeEventListener('beforeprint', this.#onPrint);
-    this.#contrast?.removeEventListener('change', this.#onColors);
     cancelAnimationFrame(this.#hoverFrame);
     this.#hoverFrame = 0;
     // A million features are not kept for an element that nobody sees.
@@ -190,7 +185,8 @@ export class SaeDyingCloud extends DyingElement {
 
   protected override updated(changed: PropertyValues): void {
     super.updated(changed);
-    const place = this.renderRoot.querySelector<HTMLElement>('.stage');
+    // A detached element may be updated, too; it has no device.
+    const place = this.isConnected ? this.renderRoot.querySelector<HTMLElement>('.stage') : null;
     this.#stage.mount(place, ['canvas', 'webgpu'].includes(this.renderer) ? this.renderer : 'auto');
     if (place !== this.#observed) {
       this.#resize ??= new ResizeObserver(([entry]) => {

@@ -134,6 +134,7 @@ export class Stage {
     this.#turn++;
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    if (this.#renderer !== null) this.#changed(null);
     this.#renderer?.dispose();
     this.#renderer = this.#canvas = null;
   }

@@ -94,6 +94,17 @@ describe('<sae-dying-cloud>', () => {
       second.remove();
       const { reason } = await device.lost;
       assert.include(['destroyed', 'unknown'], reason);
+      // What happens to it while it is nowhere opens nothing; back in the page it draws again.
+      const opened = devices.length;
+      second.step = 0;
+      await second.updateComplete;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.deepEqual([second.drawnBy, devices.length], [null, opened]);
+      second.renderer = 'canvas';
+      element.after(second);
+      await until('it draws again', () => second.drawnBy === 'canvas');
+      await settled(second);
+      assert.isNotNull(second.snapshot());
     } finally {
       GPUAdapter.prototype.requestDevice = request;
     }
