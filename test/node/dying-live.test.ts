@@ -150,6 +150,24 @@ describe('the record of a live run', { timeout: 120_000 }, () => {
     await run.live.dispose();
   });
 
+  it('is the same whether or not the data are looked at while it trains', async () => {
+    const straight = await open();
+    await straight.live.step(300);
+    const run = await open();
+    await run.live.start();
+    const plane = await run.live.plane({ rows: 500, sampled: 9 });
+    assert.deepEqual([plane.rows, plane.m, run.live.state], [500, 9, 'running']);
+    for (const end = performance.now() + 20_000; run.live.state !== 'ended'; ) {
+      assert.ok(performance.now() < end, 'it goes on to its end');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await run.live.stop();
+    assert.deepEqual(recordOf(run), recordOf(straight));
+    await assert.rejects(run.live.plane({ rows: -1 }), UsageError);
+    await run.live.dispose();
+    await straight.live.dispose();
+  });
+
   it('never holds more than its frames, keeps the first and the last, and leaves what it gave as it was', () => {
     const recipe = resolveRecipe({ ...RECIPE, d_sae: 3, steps: 1e6 }, { d: 2 });
     const told = (step: number): LiveEvent[] => [
