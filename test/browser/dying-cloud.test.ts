@@ -12,7 +12,7 @@ import type { DyingRecord } from '../../engine/dying/record.js';
 import { FEATURE_CLASSES } from '../../engine/pack/schema.js';
 import { knownRecord } from '../shared/dying-record.js';
 import { apart, oracle, sceneOf, uncovered } from '../support/cloud.js';
-import { assertAccessible, inside, mount, press, settled, unmountAll, until } from '../support/dashboard.js';
+import { assertAccessible, inside, mount, press, settled, testPack, unmountAll, until } from '../support/dashboard.js';
 
 describe('<sae-dying-cloud>', () => {
   const record = knownRecord({ features: 160 });
@@ -356,6 +356,21 @@ describe('<sae-dying-cloud>', () => {
     let dense = 0;
     for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255 && apart(data.subarray(at, at + 3), [168, 95, 23]) < 3) dense++;
     assert.isAbove(dense, 20);
+  });
+
+  it('reads a pack', async () => {
+    const pack = await testPack(300);
+    const summary = await pack.summary();
+    const element = await cloud({ record: null, pack });
+    assert.include(readout(element), '300 of 300 features');
+    const dead = summary.classes.filter((name) => name === 'dead').length;
+    assert.isAbove(dead, 0);
+    assert.equal(button(element, 'dead').querySelector('.count')?.textContent, String(dead));
+    const events = selections(element);
+    press(plot(element), 'n');
+    press(plot(element), 'Enter');
+    assert.equal(events[0]?.pack, pack);
+    assert.equal(summary.classes[events[0]!.feature!], 'dead');
   });
 
   it('says that there is nothing, and why it cannot', async () => {
