@@ -6,7 +6,7 @@ const settings = {
   edge: { type: 'number', default: 1e-4, min: 0, max: 1, description: 'Density below which a feature that fires is rare: its bias is one that is solved at.' },
   sequence: { type: 'number', default: 6, min: 1, max: 64, integer: true, description: 'Mutually orthogonal directions to look for.' },
   replicates: { type: 'number', default: 5, min: 0, max: 1000, integer: true, description: 'Data sets of each null to solve on.' },
-  null_rows: { type: 'number', default: 16_384, min: 256, max: 4_194_304, integer: true, description: 'Rows of the nulls, and of the part of the data that they are compared with.' },
+  null_rows: { type: 'number', default: 8192, min: 256, max: 4_194_304, integer: true, description: 'Rows of the nulls, and of the part of the data that they are compared with.' },
   sample: { type: 'number', default: 4096, min: 16, max: 65_536, integer: true, description: 'Rows kept for drawing; those that fire at w* come first.' },
 } as const satisfies SettingsSchema;
 
