@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { loadSae } from '../../engine/formats/load-sae.js';
 import { KNOBS } from '../../engine/train/knobs.js';
 import { gaussian } from '../shared/random.js';
 import { cli, outcome, startCli } from '../support/cli.js';
@@ -84,6 +85,20 @@ test('wrong use ends with status 2 and says what was expected, before anything i
     assert.match(stderr, message);
   }
   await assert.rejects(readFile(place('none/run.json')));
+});
+
+test('--deflate takes a direction from a file, and the recipe holds its numbers', async () => {
+  const direction = Float32Array.of(1, 2, -0.5, 0, 0.1, 0, 0, 3);
+  await writeFile(place('w.npy'), npy(direction, [8]));
+  const { status, stderr } = await cli([...base, '--arch', 'standard', '--d-sae', '16', '--l1', '1', '--batch', '64', '--steps', '12', '--checkpoints', 'last', '--b-enc-init', 'uniform', '--noise', '0.5', '--deflate', place('w.npy'), '--out', place('deflated'), '--json', '--quiet']);
+  assert.equal(status, 0, stderr);
+  const recipe = JSON.parse(await readFile(place('deflated/recipe.json'), 'utf8')) as Record<string, unknown>;
+  assert.deepEqual([recipe.noise, recipe.b_enc_init, recipe.deflate], [0.5, 'uniform', Array.from(direction, String).join(',')]);
+  const sae = await loadSae(place('deflated/step_00012'));
+  for (let i = 0; i < 16; i++) assert.ok(Math.abs(direction.reduce((sum, value, c) => sum + value * sae.W_enc[c * 16 + i]!, 0)) < 1e-5);
+  const wrong = await cli([...base, '--arch', 'standard', '--d-sae', '16', '--l1', '1', '--deflate', '1,2', '--out', place('wrong'), '--quiet']);
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /deflate: a direction has 2 numbers, expected the width of the activations, 8/);
 });
 
 test('--help has every knob', async () => {
