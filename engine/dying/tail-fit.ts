@@ -14,8 +14,8 @@
 import { ShapeError, UsageError } from '../errors.js';
 import { Pace } from '../pace.js';
 import { clopperPearson, Z_95 } from '../statistics.js';
+import { DROP_95 } from './rates-profile.js';
 import type { Estimate, TailModelFit, TailReport } from './rates-reports.js';
-import { DROP_95 } from './slope.js';
 import { crossing, fitGpd, fitNormal, fitWeibull, gpdXiInterval, type Excesses, type FittedLaw } from './tail-laws.js';
 
 export interface TailOptions {
