@@ -96,7 +96,7 @@ const DRAWS = 99;
 const MOST_SHARES = 512;
 
 /**
- * The group's own cosine with its interval, and what as many live features drawn at random have.
+ * The group's own cosine with its interval, and what as many live features drawn at random have (half of them, where there are fewer than twice as many).
  * Shares depend on how many features there are: they are of at most 512 of either group.
  */
 export async function liveNulls(encoder: Float32Array, decoder: Float32Array, groups: { readonly rare: Uint32Array; readonly live: Uint32Array }, widths: { readonly d_in: number; readonly d_out: number }, seed: number, pace: Pace): Promise<LiveNulls> {
@@ -105,7 +105,8 @@ export async function liveNulls(encoder: Float32Array, decoder: Float32Array, gr
   const random = createRandom(seed);
   const own_cosine = await bootstrap(rare.length, (items) => ownCosine(encoder, Uint32Array.from(items, (at) => rare[at]!), d_in), { seed, replicates: affordable(3 * rare.length * d_in), pace });
   const [own, encoderShares, decoderShares]: [number[], number[], number[]] = [[], [], []];
-  const size = Math.min(rare.length, live.length);
+  // Half of the live ones at most: draws of nearly all of them would not differ.
+  const size = Math.min(rare.length, Math.floor(live.length / 2));
   const few = Math.min(size, MOST_SHARES);
   for (let draw = 0; size > 1 && draw < DRAWS; draw++) {
     const order = shuffle(Uint32Array.from(live), random);

@@ -41,7 +41,7 @@ describe('directions of rare features', () => {
       // Decoder rows share nothing, in either group.
       assert.ok(nulls.live_decoder_share.p_above! > 0.05 || nulls.live_decoder_share.high! - nulls.live_decoder_share.low! < 0.01);
       // A group's own mean has a part of each: 1 / sqrt(n) for unrelated columns.
-      near(nulls.live_own_cosine.median, 1 / Math.sqrt(n / 2), 0.03, 'live');
+      near(nulls.live_own_cosine.median, 1 / Math.sqrt(n / 4), 0.03, 'live');
     }
   });
 
