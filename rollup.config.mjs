@@ -7,6 +7,7 @@
  *   dist/saekit.js           everything a page needs in one minified file, for a <script type="module">
  *   dist/browser/engine.js   engine and plugins with their dependencies, for workers: those have no import maps
  *   dist/browser/training.js the training monitor and live training, for a <script type="module">; live-worker.js beside it is its worker
+ *   dist/dying.js           the mathematics of dying features; dist/components/dying.js and dist/browser/dying.js its elements
  *   dist/browser/generate.js data with known answers, for pages and workers
  * Types are emitted by tsc (scripts/build.mjs).
  */
@@ -38,7 +39,7 @@ const withoutNode = {
 const typescript = () => esbuild({ target: 'es2022', tsconfig: 'tsconfig.json', sourceMap: true });
 const plugins = [withoutNode, assets, typescript(), nodeResolve({ exportConditions: ['browser'], browser: true })];
 /** Travels with the file when it is copied alone; terser keeps comments that begin so. */
-const LICENCES = '/*! saekit, MIT. Contains Lit (BSD-3-Clause), hyparquet and fflate (MIT), d3-array (ISC); their licences are in NOTICE. */';
+const LICENCES = '/*! saekit, MIT. Contains Lit (BSD-3-Clause), hyparquet and fflate (MIT), d3-array (ISC), wgpu-matrix (MIT); their licences are in NOTICE. */';
 /** Dependencies stay imports in the module builds: the user's bundler or Node finds them. */
 const external = (id) => !id.startsWith('.') && !id.startsWith('/') && !id.startsWith('\0');
 
@@ -53,6 +54,8 @@ export default [
       'live-worker': 'engine/train/live-worker.ts',
       'components/index': 'components/index.ts',
       'components/training': 'components/training.ts',
+      'components/dying': 'components/dying.ts',
+      dying: 'engine/dying/index.ts',
     },
     external,
     plugins: [assets, typescript(), nodeResolve()],
@@ -64,7 +67,7 @@ export default [
     output: { file: `${dist}/saekit.js`, format: 'es', sourcemap: true, inlineDynamicImports: true, banner: LICENCES, plugins: [terser({ module: true })] },
   },
   {
-    input: { engine: 'plugins/index.ts', training: 'components/training.ts', generate: 'engine/generate/index.ts', 'live-worker': 'engine/train/live-worker.ts' },
+    input: { engine: 'plugins/index.ts', training: 'components/training.ts', dying: 'components/dying.ts', generate: 'engine/generate/index.ts', 'live-worker': 'engine/train/live-worker.ts' },
     plugins,
     external: (id) => id.startsWith('node:'),
     // In chunks: a run loads the backend, the formats and the ONNX runtime that it uses.

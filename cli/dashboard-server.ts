@@ -1,7 +1,7 @@
 /**
  * A static server for one pack and its dashboard, for this machine only. It
  * answers byte ranges, sends a strict Content-Security-Policy, and serves
- * nothing but the pack, the element bundle, and what a page loads (scripts,
+ * nothing but the pack, the element bundles, and what a page loads (scripts,
  * styles, data, images) from the plugins' folders.
  */
 import { Buffer } from 'node:buffer';
@@ -15,6 +15,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { FormatError, UsageError } from '../engine/errors.js';
 import { openPack } from '../engine/pack/reader.js';
+import { dyingInstruments } from '../plugins/index.js';
 import { parseRange } from './range.js';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -48,19 +49,20 @@ export async function dashboardServer(options: DashboardOptions): Promise<{ url:
   if (/^https?:/i.test(options.pack)) throw new UsageError(`${options.pack}: \`serve\` takes a folder of this machine`, { hint: 'Download the pack; or show it in a page of your own: <sae-pack-view src="…">.' });
   const pack = resolve(options.pack.replace(/(^|[\\/])manifest\.json$/, '$1') || '.');
   // Reads the manifest: a folder without a pack, or with a damaged one, is told here and not in the page.
-  await openPack(options.pack);
+  const { manifest } = await openPack(options.pack);
   const bundle = findBundle();
+  const dying = manifest.plugins.some(({ id, status }) => status === 'done' && dyingInstruments.some((instrument) => instrument.id === id));
   const plugins = options.plugins.map((file) => {
     const path = resolve(file);
     if (!existsSync(path)) throw new UsageError(`--plugin ${file}: there is no such file`);
     return path;
   });
-  const roots = new Map<string, string>([['/pack/', pack]]);
+  const roots = new Map<string, string>([['/pack/', pack], ['/browser/', join(dirname(bundle), 'browser')]]);
   plugins.forEach((path, i) => roots.set(`/plugins/${i}/`, dirname(path)));
   const pages = new Map<string, { type: string; body: string }>([
     ['/', { type: 'text/html; charset=utf-8', body: PAGE }],
     ['/page.css', { type: 'text/css', body: STYLE }],
-    ['/boot.js', { type: 'text/javascript', body: boot(plugins) }],
+    ['/boot.js', { type: 'text/javascript', body: boot(plugins, dying) }],
   ]);
 
   const server = createServer((request, response) => {
@@ -183,10 +185,12 @@ body { margin: 0; padding: clamp(0.75rem, 2vw, 2rem); background: Canvas; color:
 `;
 
 /** The page's only script: the elements, and the plugins that were named. A plugin that does not load must not take the page with it. */
-function boot(plugins: readonly string[]): string {
+function boot(plugins: readonly string[], dying: boolean): string {
   const imports = plugins.map((path, i) => JSON.stringify(`/plugins/${i}/${encodeURIComponent(basename(path))}`));
+  // The views of dying are not in saekit.js: most packs have none.
+  const views = dying ? "import('/browser/dying.js').then(({ dyingViews }) => { for (const view of dyingViews) registry.register(view); }).catch((error) => console.error('saekit: the views of dying do not load', error));\n" : '';
   return `import { registry } from '/saekit.js';
-for (const url of [${imports.join(', ')}]) {
+${views}for (const url of [${imports.join(', ')}]) {
   import(url)
     .then((module) => { for (const plugin of [module.default].flat()) registry.register(plugin); })
     .catch((error) => console.error('saekit: the plugin at ' + url + ' does not load', error));

@@ -38,7 +38,7 @@ function slopeAndLaw(chosen: CohortReport, recipe: Partial<Recipe> | null, xi: n
 
 export const t4: Rule = ({ evolution, recipe, hyperplane, tokens }) => {
   if (evolution === null || evolution.steps.length < 3) return missing('T4', 'It takes the checkpoints of the training run (--run), three at least.');
-  const chosen = cohort(evolution, 'spared', 'rare');
+  const chosen = cohort(evolution, 'spared', 'adrift', 'rare');
   if (chosen === null) return missing('T4', 'No feature was rare early in the run, so that none can be followed.');
   const { xi, known } = tailIndex({ hyperplane });
   const found = slopeAndLaw(chosen, recipe, xi);
