@@ -21,6 +21,9 @@ export type ProgressStream = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'colum
 /** What the phases of a run are called. */
 const PHASES: Readonly<Record<string, string>> = { load: 'loading', run: 'analysing', encode: 'encoding', finish: 'finishing', write: 'writing' };
 
+/** Milliseconds after which a step of a phase without numbers is worth a line. */
+const SLOW = 2000;
+
 /** @param quiet no progress and no notes */
 export function progressDisplay(quiet: boolean, stream: ProgressStream = process.stderr): ProgressDisplay {
   if (quiet) return { update: () => undefined, line: () => undefined, stop: () => undefined };
@@ -29,7 +32,7 @@ export function progressDisplay(quiet: boolean, stream: ProgressStream = process
 
 function figures(event: ProgressEvent): { phase: string; tokens: string; rate: string; left: string } {
   return {
-    phase: PHASES[event.phase] ?? event.phase,
+    phase: event.detail === undefined ? (PHASES[event.phase] ?? event.phase) : `${PHASES[event.phase] ?? event.phase}: ${event.detail}`,
     tokens: `${thousands(event.tokens)} tokens`,
     rate: event.tokensPerSecond > 0 ? `${thousands(Math.round(event.tokensPerSecond))} tok/s` : '',
     left: event.etaSeconds === null || event.etaSeconds === 0 ? '' : `${duration(event.etaSeconds)} left`,
@@ -97,13 +100,17 @@ function lines(stream: ProgressStream): ProgressDisplay {
   const line = (text: string): void => void stream.write(`${text}\n`);
   let next = 0;
   let phase: string | null = null;
+  let waiting: ReturnType<typeof setTimeout> | undefined;
   return {
     update(event) {
       const { phase: name, tokens, rate, left } = figures(event);
       const changed = event.phase !== phase;
       phase = event.phase;
       if (event.totalContexts === 0 || event.phase === 'finish' || event.phase === 'write') {
-        if (changed) line(`${name} …`);
+        clearTimeout(waiting);
+        // Most analyses finish at once: one that does not is named.
+        if (event.detail === undefined || changed) line(`${PHASES[event.phase] ?? event.phase} …`);
+        if (event.detail !== undefined) waiting = setTimeout(line, SLOW, `${name} …`).unref();
         return;
       }
       if (changed) next = 10;
@@ -113,6 +120,6 @@ function lines(stream: ProgressStream): ProgressDisplay {
       line([`${name} ${percent.toFixed(0).padStart(3)} %`, tokens, rate, left].filter((part) => part !== '').join('  '));
     },
     line,
-    stop: () => undefined,
+    stop: () => clearTimeout(waiting),
   };
 }

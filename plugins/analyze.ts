@@ -127,7 +127,7 @@ export async function analyze(options: AnalyzeOptions): Promise<AnalyzeReport> {
     if (screened !== null) notice(screened);
     if (totals.tokens === 0) throw new ShapeError(`none of the ${totals.rows} rows counts: the ignore rules leave nothing out of which to make statistics`, { hint: 'Look at --ignore-tokens and --ignore-positions.' });
     options.onProgress?.(phase('finish', totals));
-    const result = await host.finish();
+    const result = await host.finish((done, total, title) => options.onProgress?.({ ...phase('finish', totals), detail: title === '' ? undefined : `${title} (${done + 1} of ${total})` }));
     signal?.throwIfAborted();
 
     const seconds = (performance.now() - started) / 1000;

@@ -149,13 +149,13 @@ export class PluginHost {
   }
 
   /** Finishes every plugin that still runs, checks what it hands in, and lets go of its state. */
-  async finish(onPlugin?: (done: number, total: number) => void): Promise<HostResult> {
+  async finish(onPlugin?: (done: number, total: number, title: string) => void): Promise<HostResult> {
     const { sae, signal } = this.#context;
     const taken: TakenNames = { columns: new Set(), tables: new Set() };
     this.#finishing = true;
     const running = inOrder(this.#running());
     for (const [index, entry] of running.entries()) {
-      onPlugin?.(index, running.length);
+      onPlugin?.(index, running.length, entry.plugin.title);
       const result = await this.#guard(entry, 'finish', async () => {
         const handed = await (entry.accumulator as Accumulator).finish(signal);
         return checkResult(entry.plugin.id, handed, sae.d_sae, taken);
@@ -166,7 +166,7 @@ export class PluginHost {
       entry.status = 'done';
       signal?.throwIfAborted();
     }
-    onPlugin?.(running.length, running.length);
+    onPlugin?.(running.length, running.length, '');
     this.#rows = null;
     const done = this.#entries.flatMap(({ plugin, result }) => (result === null ? [] : [{ id: plugin.id, result }]));
     return {

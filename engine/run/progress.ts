@@ -12,6 +12,8 @@ export interface ProgressEvent {
   readonly tokensPerSecond: number;
   /** At the pace so far; null before there is one. */
   readonly etaSeconds: number | null;
+  /** What is being done within the phase: the title of the analysis that finishes, and how many are done. */
+  readonly detail?: string | undefined;
 }
 
 /** Milliseconds between two events; the first and the last are always sent. */
