@@ -109,7 +109,7 @@ function lines(stream: ProgressStream): ProgressDisplay {
       if (event.totalContexts === 0 || event.phase === 'finish' || event.phase === 'write') {
         clearTimeout(waiting);
         // Most analyses finish at once: one that does not is named.
-        if (event.detail === undefined || changed) line(`${PHASES[event.phase] ?? event.phase} …`);
+        if (changed) line(`${PHASES[event.phase] ?? event.phase} …`);
         if (event.detail !== undefined) waiting = setTimeout(line, SLOW, `${name} …`).unref();
         return;
       }
