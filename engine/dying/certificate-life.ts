@@ -46,7 +46,7 @@ export function resamplingSteps(resampled: readonly Resampling[], features: numb
  */
 export function lifeOf(frames: readonly CountedFrame[], feature: number, reset = -1, spared = -1): LifePlaces {
   const last = frames.length - 1;
-  // A checkpoint of the very step may have been kept before the replacement.
+  // One of the very step is as it was replaced, or, where the run was interrupted there, as it was before.
   const found = frames.findIndex(({ step }) => step > reset);
   const first = found < 0 ? frames.length : found;
   const count = (at: number): number => frames[at]!.counts[feature]!;

@@ -187,11 +187,13 @@ export class Takers {
   /** By feature: firings, and activation, of others on its rows. */
   readonly #tallies: Map<number, { firings: number; activation: number }>[];
   readonly #features: ArrayLike<number>;
+  readonly #kept: Float64Array;
 
   /** @param rows of each feature of the list */
   constructor(features: ArrayLike<number>, rows: readonly (readonly number[])[]) {
     this.#features = features;
     this.#tallies = rows.map(() => new Map());
+    this.#kept = new Float64Array(rows.length);
     rows.forEach((own, at) => {
       for (const row of own) {
         const owners = this.#owners.get(row);
@@ -213,7 +215,10 @@ export class Takers {
         const tally = this.#tallies[at]!;
         for (let entry = offsets[row]!; entry < offsets[row + 1]!; entry++) {
           const other = features[entry]!;
-          if (other === this.#features[at]) continue;
+          if (other === this.#features[at]) {
+            this.#kept[at] = this.#kept[at]! + 1;
+            continue;
+          }
           const one = tally.get(other);
           if (one === undefined) tally.set(other, { firings: 1, activation: values[entry]! });
           else {
@@ -228,5 +233,10 @@ export class Takers {
   /** Of all others that fire on a feature's rows, at a place of the list. */
   of(at: number): ReadonlyMap<number, { readonly firings: number; readonly activation: number }> {
     return this.#tallies[at]!;
+  }
+
+  /** Its rows on which the feature at this place still fires itself. */
+  kept(at: number): number {
+    return this.#kept[at]!;
   }
 }

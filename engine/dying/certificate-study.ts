@@ -217,7 +217,7 @@ async function takersOf(input: CertificateInput, chosen: readonly Gathered[], pa
       const taker = (other: number, decoderCosine: number): Taker => {
         const one = tally.get(other);
         const projection = own === null || !(own.written > 0) ? null : ((one?.activation ?? 0) / own.rows.length) * (dot(own.decoder, 0, decoder, other * d, d) / Math.sqrt(dot(own.decoder, 0, own.decoder, 0, d))) / own.written;
-        return { feature: other, encoder_cosine: encoderCosine(feature, other), decoder_cosine: decoderCosine, density: counts[other]! / tokens, rows, share: rows === null ? null : (one?.firings ?? 0) / rows, projection: projection === null || !Number.isFinite(projection) ? null : projection };
+        return { feature: other, encoder_cosine: encoderCosine(feature, other), decoder_cosine: decoderCosine, density: counts[other]! / tokens, rows, share: rows === null ? null : (one?.firings ?? 0) / rows, kept: rows === null ? null : tallies.kept(at) / rows, projection: projection === null || !Number.isFinite(projection) ? null : projection };
       };
       let [twin, absorber]: [Taker | null, Taker | null] = [null, null];
       Array.from(neighbours[feature] ?? []).forEach((other, k) => {

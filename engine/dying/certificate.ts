@@ -8,11 +8,11 @@
  *   1 alive            its density's 95 % interval lies at the edge or above
  *     cannot-tell      the interval has the edge within
  *   2 resampled        it was replaced, and has not been seen to fire at two checkpoints' time since
- *   3 useful-rare      without it the error grows (interval above 0), and it is not being pushed down
+ *   3 useful-rare      it fires five times now, without it the error grows (interval above 0), and it is not pushed down
  *   4 born-dead-relu   it never fired, from the first step on: z <= 0 (or its threshold) on every row
  *     born-dead-topk   the same, but z > 0 on some rows: others were always larger
  *   5 duplicate        another has its encoder and its decoder, cosines above 0.95, and its rows
- *   6 absorbed         another fires on the rows that were its own, and writes what it wrote
+ *   6 absorbed         another fires on the rows that were its own and that it lost, and writes what it wrote
  *   7 orphaned         its pre-activation fell, and most of the fall is b_dec moving under it
  *   8 pushed-by-l1     it fell, R + lambda > 0 (interval), and the penalty is the larger part: |R| <= lambda
  *     pushed-by-error  the same with R > lambda: to fire made the error larger
@@ -35,12 +35,16 @@ export type Cause = (typeof CAUSES)[number];
 export const TWIN_COSINE = 0.95;
 /** Share of a feature's rows on which another must fire to have taken them. */
 export const TAKEN_ROWS = 0.8;
+/** Share of its rows on which an absorbed feature still fires, at most: else nothing was taken, and one lies within the other. */
+export const KEPT_ROWS = 0.5;
 /** Times as often on them as elsewhere. */
 export const TAKEN_LIFT = 2;
 /** Share of what the feature wrote along its decoder that the other writes there (SAEBench's absorption: 0.4). */
 export const TAKEN_PROJECTION = 0.4;
 /** Firings that an interval of a mean needs. */
 export const LEAST_FIRINGS = 5;
+/** Rows beyond which none are asked for. */
+const MOST_ASKED = 1e12;
 
 /** A feature over the frames since it was made (certificate-life.ts). */
 export interface FeatureLife {
@@ -94,6 +98,8 @@ export interface Taker {
   readonly rows: number | null;
   /** Share of them on which the other fires. */
   readonly share: number | null;
+  /** Share of them on which this one still fires itself. */
+  readonly kept: number | null;
   /** What it writes there along this one's decoder, as a part of what this one wrote; null where unknown. */
   readonly projection: number | null;
 }
@@ -138,7 +144,7 @@ const density: Rule = ({ count, rows }, edge) => {
   const told = `fired on ${whole(count)} of ${whole(rows)} rows`;
   if (low >= edge) return { cause: 'alive', evidence: told };
   if (high < edge) return null;
-  return { cause: 'cannot-tell', evidence: `${told}: a density between ${num(low)} and ${num(high)} at 95 %, with the edge ${num(edge)} within; ${whole(rowsToTell(count, rows, edge))} rows would tell if it stays` };
+  return { cause: 'cannot-tell', evidence: `${told}: a density between ${num(low)} and ${num(high)} at 95 %, with the edge ${num(edge)} within; ${whole(rowsToTell(count, rows, edge))} rows would tell, should the density stay` };
 };
 
 const resampled: Rule = ({ life }) => {
@@ -147,7 +153,9 @@ const resampled: Rule = ({ life }) => {
 };
 
 const useful: Rule = ({ firings, life }) => {
-  if (firings === null || !above(firings.ablation, 0) || isPushed(firings) === true) return null;
+  // What a feature did before it fell silent is its past, and no reason to keep it.
+  const isNow = firings !== null && (life === null || firings.step === life.last.step);
+  if (!isNow || !above(firings.ablation, 0) || isPushed(firings) === true) return null;
   return { cause: 'useful-rare', evidence: `${firedAt(firings)} without it the squared error of those rows grows by ${interval(firings.ablation)}${firings.lambda === null ? '' : `; ${balance(firings)}`}${control(life)}` };
 };
 
@@ -165,9 +173,9 @@ const duplicate: Rule = ({ twin, life }, edge) => {
 };
 
 const absorbed: Rule = ({ absorber, life }) => {
-  if (absorber === null || absorber.rows === null || absorber.share === null || absorber.projection === null || absorber.rows < LEAST_FIRINGS) return null;
-  if (absorber.share < TAKEN_ROWS || absorber.share < TAKEN_LIFT * absorber.density || absorber.projection < TAKEN_PROJECTION) return null;
-  return { cause: 'absorbed', evidence: `feature ${absorber.feature} fires on ${percent(absorber.share)} of ${whole(absorber.rows)} rows that were this one's (on ${percent(absorber.density)} of all), and writes ${num(absorber.projection)} of what it wrote along its decoder (decoder cosine ${num(absorber.decoder_cosine)})${control(life)}` };
+  if (absorber === null || absorber.rows === null || absorber.share === null || absorber.projection === null || absorber.kept === null || absorber.rows < LEAST_FIRINGS) return null;
+  if (absorber.kept > KEPT_ROWS || absorber.share < TAKEN_ROWS || absorber.share < TAKEN_LIFT * absorber.density || absorber.projection < TAKEN_PROJECTION) return null;
+  return { cause: 'absorbed', evidence: `feature ${absorber.feature} fires on ${percent(absorber.share)} of ${whole(absorber.rows)} rows that were this one's, of which it kept ${percent(absorber.kept)} (on ${percent(absorber.density)} of all), and writes ${num(absorber.projection)} of what it wrote along its decoder (decoder cosine ${num(absorber.decoder_cosine)})${control(life)}` };
 };
 
 const orphaned: Rule = ({ fall, life }) => {
@@ -198,12 +206,26 @@ function driftShare({ bias, encoder, b_dec }: FallLedger): number {
   return b_dec / (Math.min(0, bias) + Math.min(0, encoder) + b_dec);
 }
 
-/** Rows after which an interval about the same density would leave the edge out. */
+/** Rows after which the interval of the same density would leave the edge out; Infinity for one that is at the edge, or all but. */
 function rowsToTell(count: number, rows: number, edge: number): number {
   if (count === 0) return Math.ceil(3 / edge);
   const p = count / rows;
-  // Half a normal interval, 1.96 sqrt(p / N), as long as the distance to the edge; a density at the edge is never told.
-  return p === edge ? Infinity : Math.max(rows + 1, Math.ceil((1.96 ** 2 * Math.max(p, edge)) / (p - edge) ** 2));
+  const tells = (n: number): boolean => {
+    const { low, high } = clopperPearson(p * n, n);
+    return low >= edge || high < edge;
+  };
+  let [less, more] = [rows, 2 * rows];
+  while (!tells(more)) {
+    [less, more] = [more, 2 * more];
+    if (more > MOST_ASKED) return Infinity;
+  }
+  // To three digits, as it is told.
+  while (more - less > 1e-3 * less) {
+    const middle = (less + more) / 2;
+    if (tells(middle)) more = middle;
+    else less = middle;
+  }
+  return Math.ceil(more);
 }
 
 /** What a feature that none of the rules holds for would need. */

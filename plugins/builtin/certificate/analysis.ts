@@ -4,6 +4,7 @@ import type { GradientReport } from '../../../engine/dying/anatomy-reports.js';
 import { certificateStudy, type CertificateInput, type CertificateRun } from '../../../engine/dying/certificate-study.js';
 import { countFirings, frameSteps, type HeldRows } from '../../../engine/dying/run-frames.js';
 import type { Accumulator, AnalysisResult } from '../../../engine/run/accumulator.js';
+import type { Sae } from '../../../engine/sae.js';
 import type { RunReader } from '../../../engine/train/run-reader.js';
 import { lambdaOfRun } from '../gradient-anatomy/analysis.js';
 import { atTheEnd, normalisedRows, streamCounts } from '../held-rows.js';
@@ -62,15 +63,29 @@ function penaltyOf({ sae, settings, run, result }: Context): CertificateInput['l
   };
 }
 
-/** The run's checkpoints as sae/evolution counted them on the held rows; counted here where it did not run. */
-async function followed({ ops, result }: Context, run: RunReader, held: HeldRows, signal: AbortSignal | undefined): Promise<CertificateRun> {
+/** The run's checkpoints up to the SAE, as sae/evolution counted them on the held rows; counted here where it did not run. Null where the SAE is none of them, or the first. */
+async function followed(ctx: Context, run: RunReader, held: HeldRows, signal: AbortSignal | undefined): Promise<CertificateRun | null> {
+  const { ops } = ctx;
   const { resampled = [], checkpoints } = run.record;
-  const sae = (step: number) => run.sae(step);
-  const told = framesOf(result('sae/evolution'));
-  if (told !== null && told.length > 1 && told.every(({ rows }) => rows === held.rows)) return { frames: told, sae, resampled };
-  const frames: { step: number; rows: number; counts: Float64Array }[] = [];
-  for (const step of frameSteps(checkpoints.map((one) => one.step), MOST_FRAMES)) frames.push({ step, rows: held.rows, counts: await countFirings(await run.sae(step), held, { ops, signal }) });
-  return { frames, sae, resampled };
+  const told = framesOf(ctx.result('sae/evolution'))?.filter(({ rows }) => rows === held.rows) ?? [];
+  const known = new Map(told.map((frame) => [frame.step, frame]));
+  const steps = told.length > 1 ? told.map(({ step }) => step) : frameSteps(checkpoints.map((one) => one.step), MOST_FRAMES);
+  const end = await stepOf(ctx.sae, run, steps);
+  if (end === null) ctx.notice(`the SAE is none of the run's checkpoints: its features' history is left out`);
+  if (end === null || steps.indexOf(end) < 1) return null;
+  const frames: CertificateRun['frames'][number][] = [];
+  for (const step of steps.slice(0, steps.indexOf(end) + 1)) frames.push(known.get(step) ?? { step, rows: held.rows, counts: await countFirings(await run.sae(step), held, { ops, signal }) });
+  return { frames, sae: (step) => run.sae(step), resampled: resampled.filter(({ step }) => step <= end) };
+}
+
+/** The step of the checkpoint that this SAE is, by its biases to the bit; the last first, since it is that as a rule. */
+async function stepOf({ b_enc, b_dec }: Sae, run: RunReader, steps: readonly number[]): Promise<number | null> {
+  const equal = (a: Float32Array, b: Float32Array): boolean => a.length === b.length && a.every((value, at) => value === b[at]);
+  for (const step of [...steps].reverse()) {
+    const sae = await run.sae(step);
+    if (equal(sae.b_enc, b_enc) && equal(sae.b_dec, b_dec)) return step;
+  }
+  return null;
 }
 
 function framesOf(evolution: AnalysisResult | null): CertificateRun['frames'] | null {
