@@ -93,11 +93,12 @@ export async function certificateStudy(input: CertificateInput): Promise<Certifi
   const isBelow = (count: number): boolean => tokens > 0 && (count === 0 ? zeroCountBound(tokens) : clopperPearson(count, tokens).high) < edge;
   const { reset, spared } = resamplingSteps(run?.resampled ?? [], sae.d_sae);
   const chosen: Gathered[] = [];
+  const pace = new Pace(signal, PAUSE_EVERY);
   for (let feature = 0; feature < sae.d_sae; feature++) {
+    if (pace.isDue) await pace.pause();
     if (!isBelow(counts[feature]!)) continue;
     chosen.push({ feature, places: run === null ? null : lifeOf(run.frames, feature, reset[feature], spared[feature]), firings: null, positive: null, own: null, fall: null });
   }
-  const pace = new Pace(signal, PAUSE_EVERY);
   if (chosen.length > 0) {
     if (run === null) await lookNow(input, chosen, pace);
     else await lookBack(input, run, chosen, pace);
@@ -135,13 +136,17 @@ async function lookBack(input: CertificateInput, run: CertificateRun, chosen: re
     const unborn = ranked && at === 0 && step === 0 ? chosen.filter(({ places }) => places!.life.reset === null && places!.life.ever === 0) : [];
     if (atPrime.length + atEnd.length + learnt.length + last.length + unborn.length === 0) continue;
     const sae = await run.sae(step);
-    for (const one of atPrime) primes.set(one, await encoderFrameOf(sae, one.feature, signal));
+    for (const one of atPrime) {
+      primes.set(one, await encoderFrameOf(sae, one.feature, signal));
+      if (pace.isDue) await pace.pause();
+    }
     for (const one of atEnd) {
       const before = primes.get(one);
       if (before === undefined) continue;
       const [line] = biasLedger(before, await encoderFrameOf(sae, one.feature, signal), mean, [0]);
       one.fall = { from: one.places!.life.prime.step, to: step, bias: line!.bias, encoder: line!.encoder, b_dec: line!.b_dec };
       primes.delete(one);
+      if (pace.isDue) await pace.pause();
     }
     if (learnt.length + last.length > 0) await lookAtFirings(input, sae, await decodingOf(sae, signal), step, learnt, last, pace);
     if (unborn.length > 0) await lookAtBirth(input, sae, unborn);

@@ -34,12 +34,12 @@ export const CLAIMS: Readonly<Record<PredictionId, Claim>> = {
   T4: {
     claim: 'Rare features that nothing resets go on falling, as a power of the step: −1/(1 + ξ) where Adam has forgotten the last firing (and under SGD), −1/(½ + ξ) between 1/B and (1 − β₂)/B.',
     quantity: 'd log p / d log step, un-reset cohort',
-    rule: 'Supports: below 0, and within a factor of 1.5 of the law. Refutes: slower than half of the law (equilibrium is 0), or faster than twice.',
+    rule: 'Supports: below 0, and within a factor of 1.5 of the law. Refutes: slower than half of the law (equilibrium is 0), or faster than twice. Where the data end along w* (½ + ξ or 1 + ξ below 0.1) there is no power: supports where it falls at least as steeply as the law of an exponential tail, less a factor of 1.5.',
   },
   T5: {
     claim: 'Rare features that are useful do not fall: reconstruction pays for them.',
     quantity: 'd log p / d log step, planted rare features',
-    rule: 'Supports: within ±0.1 of 0. Refutes: below −0.1.',
+    rule: 'Features whose decoder row points along a planted one, in the last half of the run’s log steps. Supports: within ±0.1 of 0. Refutes: below −0.1.',
   },
   T6: {
     claim: 'The mode of the rare cluster’s log density moves by one decade for each decade of steps.',

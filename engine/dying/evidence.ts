@@ -3,6 +3,7 @@ import type { Recipe } from '../train/recipe.js';
 import type { ConspiracyReport, GradientReport, RareCofiringReport, RareDirectionsReport } from './anatomy-reports.js';
 import type { EvolutionReport, RunFigures } from './evolution-report.js';
 import type { HyperplaneReport } from './hyperplane-report.js';
+import type { Estimate } from './rates-reports.js';
 
 /** Another run. */
 export interface ComparedEvidence {
@@ -13,6 +14,18 @@ export interface ComparedEvidence {
   /** Kind of the generator that made its data; null for activations of a model. */
   readonly generator: string | null;
   readonly figures: RunFigures;
+  /** Where rare features were planted in its data. */
+  readonly planted: PlantedEvidence | null;
+}
+
+/** What became of the features that read planted ones. */
+export interface PlantedEvidence {
+  /** Planted features with a rate below 1 %, and how many of them a decoder row of the last SAE points along, with a cosine above 0.9. */
+  readonly features: number;
+  readonly found: number;
+  /** Their slope, d log p / d log step, from this step on: the last half of the run's log steps. */
+  readonly from: number;
+  readonly slope: Estimate | null;
 }
 
 export interface DyingEvidence {

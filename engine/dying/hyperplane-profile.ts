@@ -62,10 +62,20 @@ export async function profileReport(frame: FrameRows, moments: RowMoments, known
       beta: Array.from(grid),
       psi,
       gaussian: Array.from(grid, (beta) => closedForm(moments, -beta, 'rate')?.probability ?? null),
-      points,
+      points: thinned(points),
       below,
       worst,
     },
     directions: profile.directions,
   };
+}
+
+/** Points that are reported, at most: a summary is read with every card. */
+const REPORTED = 128;
+
+/** All of them, or so many evenly spaced by rate. */
+function thinned<T extends { readonly probability: number }>(points: readonly T[]): T[] {
+  if (points.length <= REPORTED) return [...points];
+  const sorted = [...points].sort((a, b) => a.probability - b.probability);
+  return Array.from({ length: REPORTED }, (_, i) => sorted[Math.round((i * (sorted.length - 1)) / (REPORTED - 1))]!);
 }

@@ -123,7 +123,7 @@ export interface ProfileReport {
   readonly psi: readonly number[];
   /** The same of a Gaussian with the rows' moments; null where it has no such form. */
   readonly gaussian: readonly (number | null)[];
-  /** Features of density below the edge, at beta_i = -b_i / ||w_i||. */
+  /** Features of density below the edge, at beta_i = -b_i / ||w_i||; of more than 128, so many evenly spaced by rate. */
   readonly points: readonly { readonly feature: number; readonly beta: number; readonly probability: number; readonly psi: number }[];
   /** Points whose rate is below what the solver alone had found at their beta (they bound psi, then, too), and the largest ratio psi / p of those. */
   readonly below: number;

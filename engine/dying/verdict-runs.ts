@@ -24,26 +24,48 @@ const cohort = (evolution: EvolutionReport | null, ...names: readonly CohortRepo
   return null;
 };
 
-/** The slope that says most, and the law it is held against. */
-function slopeAndLaw(chosen: CohortReport, recipe: Partial<Recipe> | null, xi: number): { readonly slope: Interval; readonly law: number; readonly where: string } | null {
+/** The slope that says most, and the law -1 / (base + xi) it is held against. */
+function slopeAndLaw(chosen: CohortReport, recipe: Partial<Recipe> | null): { readonly slope: Interval; readonly base: number; readonly where: string } | null {
   const fallback = whole(chosen.slope?.pooled);
-  if (recipe?.optimizer === 'sgd') return fallback === null ? null : { slope: fallback, law: -1 / (1 + xi), where: 'under SGD' };
-  for (const [name, law, where] of [['below', -1 / (1 + xi), 'below (1 − β₂)/B'], ['between', -1 / (0.5 + xi), 'between 1/B and (1 − β₂)/B']] as const) {
+  if (recipe?.optimizer === 'sgd') return fallback === null ? null : { slope: fallback, base: 1, where: 'under SGD' };
+  for (const [name, base, where] of [['below', 1, 'below (1 − β₂)/B'], ['between', 0.5, 'between 1/B and (1 − β₂)/B']] as const) {
     const regime = chosen.regimes.find((one) => one.regime === name);
     const slope = whole(regime?.slope?.pooled);
-    if (slope !== null && (regime?.slope?.frames ?? 0) >= 3) return { slope, law, where };
+    if (slope !== null && (regime?.slope?.frames ?? 0) >= 3) return { slope, base, where };
   }
-  return fallback === null ? null : { slope: fallback, law: -1 / (0.5 + xi), where: 'over all frames, most of them between the knees' };
+  return fallback === null ? null : { slope: fallback, base: 0.5, where: 'over all frames, most of them between the knees' };
 }
+
+/** Below this sum of base and xi, a tail is bounded so sharply that the law is steeper than any power that can be told from death in finite time. */
+const LEAST_EXPONENT = 0.1;
+/** Features of a cohort that are enough for a slope. */
+const ENOUGH = 10;
 
 export const t4: Rule = ({ evolution, recipe, hyperplane, tokens }) => {
   if (evolution === null || evolution.steps.length < 3) return missing('T4', 'It takes the checkpoints of the training run (--run), three at least.');
-  const chosen = cohort(evolution, 'spared', 'adrift', 'rare');
+  const rare = cohort(evolution, 'spared', 'rare');
+  const chosen = rare !== null && rare.features >= ENOUGH ? rare : (cohort(evolution, 'adrift') ?? rare);
   if (chosen === null) return missing('T4', 'No feature was rare early in the run, so that none can be followed.');
   const { xi, known } = tailIndex({ hyperplane });
-  const found = slopeAndLaw(chosen, recipe, xi);
+  const found = slopeAndLaw(chosen, recipe);
   if (found === null) return missing('T4', 'The cohort’s firings are too few for a slope.');
-  const { slope, law, where } = found;
+  const { slope, base, where } = found;
+  const who = `${chosen.features} features (${chosen.name}), from step ${chosen.from}, ${where}`;
+  const silent = `In the last frame ${chosen.silent.at(-1) ?? 0} of them fire on no row.`;
+  const tail = `ξ = ${num(xi, 2)}${known ? '' : ' (an exponential tail; no fit could be had)'}`;
+  if (base + xi < LEAST_EXPONENT) {
+    // The data end along w*: features there fall faster than by the law of an exponential tail.
+    const law = -1 / base;
+    return result('T4', {
+      interval: slope,
+      nullValue: 0,
+      nullName: 'equilibrium',
+      outcome: outcomeOf(below(slope, law / 1.5), above(slope, law / 2)),
+      reason: `${who}: with ${tail} the data end along w*, so that the law is steeper than ${num(law)}, that of an exponential tail. ${silent}`,
+      needs: rowsToTell(slope, law / 1.5, tokens),
+    });
+  }
+  const law = -1 / (base + xi);
   const supports = below(slope, 0) && within(slope, 1.5 * law, law / 1.5);
   const refutes = above(slope, law / 2) || below(slope, 2 * law);
   return result('T4', {
@@ -51,23 +73,23 @@ export const t4: Rule = ({ evolution, recipe, hyperplane, tokens }) => {
     nullValue: 0,
     nullName: 'equilibrium',
     outcome: outcomeOf(supports, refutes),
-    reason: `${chosen.features} features (${chosen.name}), from step ${chosen.from}, ${where}: the law is ${num(law)} with ξ = ${num(xi, 2)}${known ? '' : ' (an exponential tail; no fit could be had)'}. In the last frame ${chosen.silent.at(-1) ?? 0} of them fire on no row.${refutes && below(slope, 0) ? ' They do fall, but not by the law.' : ''}`,
+    reason: `${who}: the law is ${num(law)} with ${tail}. ${silent}${refutes && below(slope, 0) ? ' They do fall, but not by the law.' : ''}`,
     needs: rowsToTell(slope, slope.value > law ? law / 1.5 : 1.5 * law, tokens),
   });
 };
 
 export const t5: Rule = ({ compared, tokens }) => {
-  const planted = compared.find(({ generator }) => generator === 'rare');
-  if (planted === undefined) return missing('T5', `It takes a run on data with planted rare features: saekit train --generate examples/generators/rare-useful.json …, and ${BRING}.`);
-  const chosen = cohort(planted.figures.evolution, 'live');
-  const slope = whole(chosen?.slope?.pooled);
-  if (slope === null || chosen === null) return missing('T5', `${planted.name}: too few checkpoints, or no feature that reads a planted one.`);
+  const planted = compared.find((one) => one.planted !== null);
+  if (planted === undefined || planted.planted === null) return missing('T5', `It takes a run on data with planted rare features: saekit train --generate examples/generators/rare-useful.json …, and ${BRING}.`);
+  const { features, found, from, slope: estimate } = planted.planted;
+  const slope = whole(estimate);
+  if (slope === null) return missing('T5', `${planted.name}: ${found} of ${features} planted features were found by a decoder row, with too few frames or firings for a slope.`);
   return result('T5', {
     interval: slope,
     nullValue: 0,
     nullName: 'equilibrium',
     outcome: outcomeOf(within(slope, -0.1, 0.1), below(slope, -0.1)),
-    reason: `${planted.name}: ${chosen.features} features that read planted ones, from step ${chosen.from}.`,
+    reason: `${planted.name}: ${found} of ${features} planted rare features were found by a decoder row (cosine above 0.9); their slope from step ${from}.`,
     needs: rowsToTell(slope, slope.value < 0 ? -0.1 : 0.1, tokens),
   });
 };

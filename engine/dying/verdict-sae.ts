@@ -94,8 +94,8 @@ export const t12: Rule = ({ gradients, tokens }) => {
     nullValue: gradients.live.share?.median ?? null,
     nullName: 'live features',
     outcome: outcomeOf(supports, refutes),
-    reason: `λ = ${num(gradients.lambda)} (${gradients.lambda_from}). Rank correlation of the share with density ${num(gradients.share_density.value)}; median cosine of the encoder’s gradient with the decoder’s ${num(cosine)} (chance: ±${num(2 * gradients.cos_null, 2)}).`,
-    needs: rowsToTell(share, 0.5, tokens),
+    reason: `λ = ${num(gradients.lambda)} (${gradients.lambda_from}). Rank correlation of the share with density ${num(gradients.share_density.value)}; median cosine of the encoder’s gradient with the decoder’s ${num(cosine)} (chance: ±${num(2 * gradients.cos_null, 2)}).${above(share, 0.5) && !supports ? ` The share is as predicted; ${cosine !== null && Math.abs(cosine) > 0.25 ? 'the two gradients are not unrelated' : 'it does not grow as features get rarer'}.` : ''}`,
+    needs: above(share, 0.5) ? null : rowsToTell(share, 0.5, tokens),
   });
 };
 

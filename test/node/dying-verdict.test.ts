@@ -35,11 +35,15 @@ const cohort = (name: CohortReport['name'], pooled: object | null, over: Loose =
 const evolution = (cohorts: CohortReport[], over: Loose = {}): EvolutionReport => ({ steps: [0, 100, 300, 3000, 12000], below_1e_4: [0, 0, 0, 100, 500], cohorts, mode: null, recipe: RECIPE, ...over }) as unknown as EvolutionReport;
 const figures = ({ dead = 50, rare = 500, cohorts = [cohort('rare', e(-1))], over = {}, own_cosine = q(0.9), bias = q(-0.2) }: { dead?: number; rare?: number; cohorts?: CohortReport[]; over?: Loose; own_cosine?: object; bias?: object } = {}): RunFigures =>
   ({ name: 'x', evolution: evolution(cohorts, over), classes: { dead, ultralow: 0, rare, live: 1000 - dead - rare, dense: 0 }, groups: { rare: group({ features: rare, own_cosine, bias }), dead: group(), live: group() } }) as unknown as RunFigures;
-const other = (recipe: Partial<Recipe>, its: RunFigures, over: Partial<ComparedEvidence> = {}): ComparedEvidence => ({ name: 'other', recipe: { ...RECIPE, ...recipe }, hook: 'blocks.2.hook_resid_post', generator: null, figures: its, ...over });
+const other = (recipe: Partial<Recipe>, its: RunFigures, over: Partial<ComparedEvidence> = {}): ComparedEvidence => ({ name: 'other', recipe: { ...RECIPE, ...recipe }, hook: 'blocks.2.hook_resid_post', generator: null, figures: its, planted: null, ...over });
+const planted = (slope_: object | null) => runs([other({}, figures(), { generator: 'rare', hook: null, planted: { features: 32, found: 20, from: 110, slope: slope_ as never } })]);
 const runs = (compared: ComparedEvidence[], over: Partial<DyingEvidence> = {}): Partial<DyingEvidence> => ({ recipe: RECIPE, hook: 'blocks.2.hook_resid_post', own: figures(), compared, ...over });
 const following = (pooled: object): Partial<DyingEvidence> => ({ recipe: RECIPE, evolution: evolution([cohort('rare', pooled)]) });
 const mode = (pooled: object): Partial<DyingEvidence> => ({ evolution: evolution([], { mode: { mode: [], firing: [400], silent: [10], censored: [false], slope: pooled, from: 300, frames: 6 } }) });
 const level = (median: number, scatter = 0.2) => figures({ cohorts: [cohort('rare', e(-1), { median_log10: [-1, median], slope: { ...slope(e(-1)), scatter } })] });
+
+/** Data that end along w*. */
+const BOUNDED = { rare_events: [{ models: [{ model: 'gpd', shape: -0.95 }] }], spectra: [], profile: { points: [] }, depth: { depth: 0 }, sequence: { points: [] } } as never;
 
 const CASES: readonly (readonly [PredictionId, Outcome, Partial<DyingEvidence>])[] = [
   ['T1', 'supports', directions({ proposed: proposed(e(0.95), e(0.9), e(0.2), e(0, 0.25)) })],
@@ -59,9 +63,12 @@ const CASES: readonly (readonly [PredictionId, Outcome, Partial<DyingEvidence>])
   ['T4', 'refutes', following(e(0, 0.1))],
   ['T4', 'refutes', following(e(-5, 0.1))],
   ['T4', 'cannot-tell', following(e(-1, 0.8))],
-  ['T5', 'supports', runs([other({}, figures({ cohorts: [cohort('live', e(0.02))] }), { generator: 'rare', hook: null })])],
-  ['T5', 'refutes', runs([other({}, figures({ cohorts: [cohort('live', e(-0.5))] }), { generator: 'rare', hook: null })])],
-  ['T5', 'cannot-tell', runs([other({}, figures({ cohorts: [cohort('live', e(-0.05, 0.2))] }), { generator: 'rare', hook: null })])],
+  ['T4', 'supports', { ...following(e(-2, 0.1)), hyperplane: BOUNDED }],
+  ['T4', 'refutes', { ...following(e(-0.1, 0.1)), hyperplane: BOUNDED }],
+  ['T5', 'supports', planted(e(0.02))],
+  ['T5', 'cannot-tell', planted(null)],
+  ['T5', 'refutes', planted(e(-0.5))],
+  ['T5', 'cannot-tell', planted(e(-0.05, 0.2))],
   ['T6', 'supports', mode(e(-1, 0.2))],
   ['T6', 'refutes', mode(e(-0.2, 0.2))],
   ['T6', 'cannot-tell', mode(e(-0.6, 0.2))],

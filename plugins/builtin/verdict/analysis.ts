@@ -2,14 +2,17 @@
 import { MULTIPLE_TESTING } from '../../../engine/dying/claims.js';
 import type { ComparedEvidence, DyingEvidence } from '../../../engine/dying/evidence.js';
 import type { PredictionResult } from '../../../engine/dying/predictions.js';
+import { plantedEvidence } from '../../../engine/dying/planted.js';
 import { runFigures } from '../../../engine/dying/run-comparison.js';
+import { readRunFrames, type HeldRows } from '../../../engine/dying/run-frames.js';
 import { verdict } from '../../../engine/dying/verdict.js';
+import type { GeneratorSpec } from '../../../engine/generate/generators.js';
 import type { Accumulator, AnalysisResult, Batch, StateValue } from '../../../engine/run/accumulator.js';
 import type { Table } from '../../../engine/run/table.js';
 import { savedNumber } from '../../../engine/sketches/saved.js';
 import type { RunReader } from '../../../engine/train/run-reader.js';
 import { isAbort, SaekitError } from '../../../engine/errors.js';
-import type { ComparedRun, PluginContext } from '../../types.js';
+import type { ComparedRun, PluginContext, SampledRows } from '../../types.js';
 import type { VerdictSettings } from './index.js';
 
 class Verdict implements Accumulator {
@@ -45,17 +48,20 @@ class Verdict implements Accumulator {
       gradients: report('sae/gradient-anatomy'),
       conspiracy: report('sae/conspiracy'),
       evolution: report('sae/evolution'),
-      own: run === null || compared.length === 0 ? null : await this.#figures({ name: 'this run', run, rows: null }, signal),
+      own: run === null || compared.length === 0 ? null : (await this.#figures({ name: 'this run', run, rows: null }, signal)).figures,
       compared: await this.#compared(signal),
     };
     const results = verdict(evidence);
     return { tables: [tableOf(results)], summary: { results, compared: evidence.compared.map(({ name, hook, figures: { classes, groups, l0, fvu } }) => ({ name, hook, classes, groups, l0, fvu })), own: evidence.own === null ? null : { classes: evidence.own.classes, groups: evidence.own.groups, l0: evidence.own.l0, fvu: evidence.own.fvu }, remark: MULTIPLE_TESTING } };
   }
 
-  async #figures({ name, run, rows }: ComparedRun, signal: AbortSignal | undefined): Promise<ComparedEvidence['figures']> {
+  async #figures({ name, run, rows }: ComparedRun, signal: AbortSignal | undefined): Promise<Pick<ComparedEvidence, 'figures' | 'planted'>> {
     const { ops, seed, settings } = this.#ctx;
-    const held = await (rows === null ? this.#ctx.rows() : rows());
-    return runFigures(name, run, { held, ops, edge: settings.edge, seed, signal });
+    const held = spaced(await (rows === null ? this.#ctx.rows() : rows()), settings.rows);
+    const options = { held, ops, edge: settings.edge, frames: settings.frames, kept: 1, seed, signal };
+    const frames = await readRunFrames(run, options);
+    const { spec } = run.record.provenance as { readonly spec?: GeneratorSpec };
+    return { figures: await runFigures(name, run, options, frames), planted: spec === undefined ? null : await plantedEvidence(spec, frames, { seed, signal }) };
   }
 
   async #compared(signal: AbortSignal | undefined): Promise<ComparedEvidence[]> {
@@ -64,7 +70,7 @@ class Verdict implements Accumulator {
       const { name, run } = one;
       const { spec } = run.record.provenance as { readonly spec?: { readonly kind?: unknown } };
       try {
-        found.push({ name, recipe: run.record.recipe, hook: hookOf(run), generator: typeof spec?.kind === 'string' ? spec.kind : null, figures: await this.#figures(one, signal) });
+        found.push({ name, recipe: run.record.recipe, hook: hookOf(run), generator: typeof spec?.kind === 'string' ? spec.kind : null, ...(await this.#figures(one, signal)) });
       } catch (error) {
         // One run that cannot be read leaves the other predictions standing.
         if (isAbort(error) || !(error instanceof SaekitError)) throw error;
@@ -73,6 +79,17 @@ class Verdict implements Accumulator {
     }
     return found;
   }
+}
+
+/** So many rows at most, evenly spaced. */
+function spaced({ x, rows, d }: SampledRows, most: number): HeldRows {
+  if (rows <= most) return { x, rows, d };
+  const some = new Float32Array(most * d);
+  for (let r = 0; r < most; r++) {
+    const from = Math.floor((r * rows) / most);
+    some.set(x.subarray(from * d, (from + 1) * d), r * d);
+  }
+  return { x: some, rows: most, d };
 }
 
 function hookOf({ record }: RunReader): string | null {
