@@ -11,8 +11,8 @@ import { plainOps, type Ops } from '../engine/ops/ops.js';
 import type { Manifest } from '../engine/pack/schema.js';
 import type { Accumulator, AnalysisResult, Batch, StateValue } from '../engine/run/accumulator.js';
 import type { Column, Table } from '../engine/run/table.js';
-import { RowSample, type SampledRows } from '../engine/sketches/row-sample.js';
-import { checkResult, type CheckedResult, type TakenNames } from './check-result.js';
+import type { RowSample, SampledRows } from '../engine/sketches/row-sample.js';
+import type { CheckedResult, TakenNames } from './check-result.js';
 import { PluginError, type PluginPhase } from './errors.js';
 import type { AnyPlugin } from './registry.js';
 import { resolveSettings } from './settings.js';
@@ -67,12 +67,10 @@ export class PluginHost {
   #finishing = false;
 
   /** Use `createHost`. */
-  constructor(entries: readonly Entry[], context: HostContext, holdRows: number) {
+  constructor(entries: readonly Entry[], context: HostContext, sample: RowSample | null) {
     this.#entries = entries;
     this.#context = context;
-    const { sae, seed, hasTokens } = context;
-    const wanted = entries.some(({ plugin, status }) => status === 'running' && plugin.needs?.rows === true);
-    this.#sample = wanted ? new RowSample({ d: sae.d_in, bytes: holdRows, seed, hasTokens }) : null;
+    this.#sample = sample;
   }
 
   /** What failed so far. */
@@ -154,6 +152,7 @@ export class PluginHost {
     const taken: TakenNames = { columns: new Set(), tables: new Set() };
     this.#finishing = true;
     const running = inOrder(this.#running());
+    const { checkResult } = await import('./check-result.js');
     for (const [index, entry] of running.entries()) {
       onPlugin?.(index, running.length, entry.plugin.title);
       const result = await this.#guard(entry, 'finish', async () => {
@@ -219,6 +218,12 @@ export class PluginHost {
   }
 }
 
+/** Loaded where an analysis looks at rows more than once: most do not. */
+async function sampleFor({ sae, seed, hasTokens }: HostContext, bytes: number): Promise<RowSample> {
+  const { RowSample } = await import('../engine/sketches/row-sample.js');
+  return new RowSample({ d: sae.d_in, bytes, seed, hasTokens });
+}
+
 /** An own property of a state, or undefined. */
 function field(value: StateValue | undefined, key: string): StateValue | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return undefined;
@@ -270,7 +275,8 @@ export async function createHost(options: HostOptions): Promise<PluginHost> {
   });
   // Said now, not after hours of streaming.
   inOrder(entries);
-  const host = new PluginHost(entries, context, options.holdRows ?? HOLD_ROWS);
+  const wanted = entries.some(({ plugin, status }) => status === 'running' && plugin.needs?.rows === true);
+  const host = new PluginHost(entries, context, wanted ? await sampleFor(context, options.holdRows ?? HOLD_ROWS) : null);
   await host.start();
   return host;
 }

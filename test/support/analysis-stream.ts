@@ -8,6 +8,7 @@ import { decodeState, encodeState } from '../../engine/state.js';
 import type { Accumulator, AnalysisResult, Batch } from '../../engine/run/accumulator.js';
 import type { Column } from '../../engine/run/table.js';
 import type { Sae } from '../../engine/sae.js';
+import type { SampledRows } from '../../engine/sketches/row-sample.js';
 import type { AnalysisPlugin, PluginContext, SettingsSchema } from '../../plugins/types.js';
 import { resolveSettings } from '../../plugins/settings.js';
 import { makeSae } from '../shared/oracle.js';
@@ -104,14 +105,14 @@ export interface ContextOptions {
   readonly ops?: PluginContext['ops'];
   readonly run?: PluginContext['run'];
   readonly compared?: PluginContext['compared'];
-  /** Default: an error. */
+  /** Default: the stream's rows that count. */
   readonly rows?: PluginContext['rows'];
   /** Results of the plugins before it, by id. */
   readonly results?: Readonly<Record<string, AnalysisResult>>;
 }
 
 /** What a host would hand to the plugin. */
-export function contextFor(plugin: AnalysisPlugin<SettingsSchema>, stream: Pick<TestStream, 'positions' | 'd' | 'd_sae' | 'tokens'>, options: ContextOptions = {}): PluginContext {
+export function contextFor(plugin: AnalysisPlugin<SettingsSchema>, stream: Pick<TestStream, 'positions' | 'd' | 'd_sae' | 'tokens'> & Partial<Pick<TestStream, 'x' | 'counted'>>, options: ContextOptions = {}): PluginContext {
   return {
     sae: options.sae ?? makeSae({ architecture: 'standard', d_in: stream.d, d_sae: stream.d_sae, seed: 5 }),
     settings: resolveSettings(plugin.id, plugin.settings, options.settings).values,
@@ -124,10 +125,18 @@ export function contextFor(plugin: AnalysisPlugin<SettingsSchema>, stream: Pick<
     ops: options.ops ?? plainOps,
     run: options.run ?? null,
     compared: options.compared ?? [],
-    rows: options.rows ?? (() => Promise.reject(new Error('this test gives no rows'))),
+    rows: options.rows ?? (() => Promise.resolve(countedRows(stream))),
     result: (id) => options.results?.[id] ?? null,
     notice: options.notice ?? (() => undefined),
   };
+}
+
+/** All rows that count, as a host's sample holds them where they fit. */
+function countedRows({ x, counted, d, tokens }: Partial<Pick<TestStream, 'x' | 'counted'>> & Pick<TestStream, 'd' | 'tokens'>): SampledRows {
+  if (x === undefined || counted === undefined) throw new Error('this test gives no rows');
+  const index = Float64Array.from([...counted.keys()].filter((row) => counted[row] !== 0));
+  const rows = Float32Array.from({ length: index.length * d }, (_, at) => x[index[Math.floor(at / d)]! * d + (at % d)]!);
+  return { x: rows, d, rows: index.length, total: index.length, whole: true, index, tokens: tokens === null ? null : Int32Array.from(index, (row) => tokens[row]!) };
 }
 
 export interface Analysis {
