@@ -81,8 +81,9 @@ export function survivalCurve({ c, p, rows }: DyingPlane['survival']): Curve {
 }
 
 /** The normal distribution of the same mean and spread. */
-export function gaussianCurve({ direction, mean, x, m }: Pick<DyingPlane, 'direction' | 'mean' | 'x' | 'm'>): Curve {
+export function gaussianCurve({ direction, mean, x, m: all, chosen }: Pick<DyingPlane, 'direction' | 'mean' | 'x' | 'm' | 'chosen'>): Curve {
   const d = direction.length;
+  const m = all - chosen;
   let centre = 0;
   for (let k = 0; k < d; k++) centre += direction[k]! * mean[k]!;
   let squares = 0;

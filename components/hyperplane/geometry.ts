@@ -2,13 +2,17 @@
  * The data and a feature's boundary in the plane of the dying direction u (across) and the direction
  * v of most variance orthogonal to it (up), through the mean mu of the data. Pure.
  *
- *   a row x stands at           a = (x - mu) . u,  c = (x - mu) . v
- *   the boundary w . x + b = 0  a (w . u) + c (w . v) + (w . mu + b) = 0 where x is mu in all other directions
+ *   a row x stands at           a = x . u,  c = (x - mu) . v: across it is the offset of the survival curve
+ *   the boundary w . x + b = 0  a (w . u) + c (w . v) + (w . mu + b - (w . u) (u . mu)) = 0 where x is mu in all other directions
  *   a row fires                 where w . x + b > 0, in all d dimensions: rows may fire on either side of the line
  *
  * Kept true: what fires is decided in f64 from the f32 weights, never from the projection.
  */
 import type { DyingPlane } from '../../engine/dying/record.js';
+
+/** Of the extent of the data. */
+const ROOM = 0.06;
+const FAR_ROOM = 0.3;
 
 export interface Projected {
   /** [m] along u and v. */
@@ -25,25 +29,24 @@ export function project({ x, m, mean, direction, complement }: Pick<DyingPlane, 
   for (let r = 0; r < m; r++) {
     for (let c = 0; c < d; c++) {
       const value = x[r * d + c]! - mean[c]!;
-      across[r] = across[r]! + value * direction[c]!;
+      across[r] = across[r]! + x[r * d + c]! * direction[c]!;
       up[r] = up[r]! + value * complement[c]!;
     }
   }
-  return { across, up, acrossDomain: domainOf(across), upDomain: domainOf(up) };
+  return { across, up, acrossDomain: domainOf(across, FAR_ROOM), upDomain: domainOf(up) };
 }
 
-function domainOf(values: Float64Array): readonly [number, number] {
+/** @param far more room on the high side: that is where boundaries go */
+function domainOf(values: Float64Array, far = ROOM): readonly [number, number] {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
   if (!(high > low)) [low, high] = [(values[0] ?? 0) - 1, (values[0] ?? 0) + 1];
-  // Room on the far side: that is where boundaries go.
-  const room = (high - low) * 0.12;
-  return [low - room, high + room];
+  return [low - ROOM * (high - low), high + far * (high - low)];
 }
 
 /** A feature at a frame, as the plane sees it. */
 export interface Boundary {
-  /** w . u, w . v, w . mu + b: the line is a * across + c * up + constant = 0. */
+  /** w . u, w . v, w . mu + b - (w . u) (u . mu): the line is a * across + c * up + constant = 0. */
   readonly across: number;
   readonly up: number;
   readonly constant: number;
@@ -59,15 +62,16 @@ export function boundaryOf({ encoder, offset, mean, direction, complement }: Pic
   const d = mean.length;
   const w = encoder[frame]!.subarray(at * d, (at + 1) * d);
   const b = offset[frame]![at]!;
-  let [wu, wv, wm, ww] = [0, 0, 0, 0];
+  let [wu, wv, wm, ww, um] = [0, 0, 0, 0, 0];
   for (let c = 0; c < d; c++) {
     wu += w[c]! * direction[c]!;
     wv += w[c]! * complement[c]!;
     wm += w[c]! * mean[c]!;
     ww += w[c]! * w[c]!;
+    um += direction[c]! * mean[c]!;
   }
   const norm = Math.sqrt(ww);
-  return { across: wu, up: wv, constant: wm + b, norm, cosine: norm > 0 ? wu / norm : 0, offset: norm > 0 ? -b / norm : Infinity };
+  return { across: wu, up: wv, constant: wm + b - wu * um, norm, cosine: norm > 0 ? wu / norm : 0, offset: norm > 0 ? -b / norm : Infinity };
 }
 
 /** Pre-activations of all sampled rows, [m], in f64. */

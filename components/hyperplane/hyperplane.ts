@@ -260,5 +260,5 @@ export function paintPoints(context: CanvasRenderingContext2D, { x, y }: Panel, 
 
 function sentence({ plane, at, boundary, lit, density }: Shown, step: number, features: number): string {
   const feature = plane.features[at] ?? 0;
-  return `Step ${formatCount(step)}, feature ${feature} of ${formatCount(features)}: ${lit.length === 0 ? 'no token' : `${formatCount(lit.length)} of ${formatCount(plane.m)} tokens`} lit${density > 0 ? `, density ${formatDensity(density)} over all rows` : ', no firing on any row'}. cos(w, w*) is ${formatNumber(boundary.cosine)}. The line is the boundary where the other directions are at their mean: tokens are lit by all of them.`;
+  return `Step ${formatCount(step)}, feature ${feature} of ${formatCount(features)}: ${lit.length === 0 ? 'no token' : `${formatCount(lit.length)} of ${formatCount(plane.m)} tokens`} lit${plane.chosen > 0 ? ` (${formatCount(plane.chosen)} are drawn because rare features fire on them)` : ''}${density > 0 ? `, density ${formatDensity(density)} over all rows` : ', no firing on any row'}. cos(w, w*) is ${formatNumber(boundary.cosine)}. The line is the boundary where the other directions are at their mean: tokens are lit by all of them.`;
 }

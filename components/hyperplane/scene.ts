@@ -25,7 +25,9 @@ export function survivalPanel({ survival }: Pick<DyingPlane, 'survival'>, bounda
   const { x, y } = ranges(width, height);
   const { c, p, rows } = survival;
   const seen = Array.from(c).filter((_, at) => p[at]! > 0 && p[at]! < 1);
-  const offset = Number.isFinite(boundary.offset) ? [boundary.offset] : [];
+  // An offset far from the data is told in words: it would squeeze the curve into a corner.
+  const [low, high] = [Math.min(...seen), Math.max(...seen)];
+  const offset = Number.isFinite(boundary.offset) && boundary.offset > low - (high - low) / 4 && boundary.offset < high + (high - low) ? [boundary.offset] : [];
   return { width, height, x: axisOf([...seen, ...offset], { kind: 'linear', range: x, count: Math.max(2, Math.floor(width / 70)) }), y: axisOf([1, 1 / rows, ...(density > 0 ? [density] : [])], { kind: 'log', range: y, count: Math.max(2, Math.floor(height / 40)) }) };
 }
 
@@ -70,7 +72,8 @@ function arrow({ x, y }: Panel, { acrossDomain, upDomain }: Projected, boundary:
   // At a right angle to the line as it is drawn: axes differ in scale.
   const along = [x.map(segment.to[0]) - x.map(segment.from[0]), y.map(segment.to[1]) - y.map(segment.from[1])] as const;
   const length = Math.hypot(...along);
-  if (length === 0) return nothing;
+  // A corner that is cut off has no room for one.
+  if (length < 24) return nothing;
   let [nx, ny] = [-along[1] / length, along[0] / length];
   // Does a step that way raise w . x + b?
   const perPixel = [(acrossDomain[1] - acrossDomain[0]) / (x.map(acrossDomain[1]) - x.map(acrossDomain[0])), (upDomain[1] - upDomain[0]) / (y.map(upDomain[1]) - y.map(upDomain[0]))] as const;
@@ -86,12 +89,16 @@ export function survivalOverlay(panel: Panel, { survival }: Pick<DyingPlane, 'su
   const { c, p, rows } = survival;
   let path = '';
   for (let at = 0; at < c.length; at++) if (p[at]! > 0) path += `${path === '' ? 'M' : 'L'}${round(x.map(c[at]!))},${round(y.map(p[at]!))}`;
-  const at = Number.isFinite(boundary.offset) ? round(x.map(boundary.offset)) : null;
+  const place = Number.isFinite(boundary.offset) ? x.map(boundary.offset) : NaN;
+  const [left, right] = [MARGIN.left, panel.width - MARGIN.right];
+  const at = place >= left - 1 && place <= right + 1 ? round(place) : null;
+  const beyond = place > right + 1 ? ' →' : '← ';
+  const named = `−b/‖w‖ = ${trimmed(formatNumber(boundary.offset))}`;
   return svg`
     ${axes(panel, 'offset c', 'share of tokens beyond c')}
     <path class="survival" d=${path}></path>
-    ${at === null ? nothing : svg`<path class="offset" d=${`M${at},${MARGIN.top}V${panel.height - MARGIN.bottom}`}></path>
+    ${at === null ? (Number.isFinite(place) ? svg`<text class="offset-name" x=${place > right ? right - 4 : left + 4} y=${MARGIN.top + 22} text-anchor=${place > right ? 'end' : 'start'}>${place > right ? `${named}${beyond}` : `${beyond}${named}`}</text>` : nothing) : svg`<path class="offset" d=${`M${at},${MARGIN.top}V${panel.height - MARGIN.bottom}`}></path>
       ${density > 0 ? svg`<circle class="own" cx=${at} cy=${round(y.map(density))} r="5"></circle>` : svg`<circle class="own open" cx=${at} cy=${round(y.map(1 / rows))} r="5"></circle>`}
-      <text class="offset-name" x=${at} y=${MARGIN.top + 22} dx=${at > panel.width / 2 ? -5 : 5} text-anchor=${at > panel.width / 2 ? 'end' : 'start'}>−b/‖w‖ = ${trimmed(formatNumber(boundary.offset))}</text>`}
+      <text class="offset-name" x=${at} y=${MARGIN.top + 22} dx=${at > panel.width / 2 ? -5 : 5} text-anchor=${at > panel.width / 2 ? 'end' : 'start'}>${named}</text>`}
   `;
 }

@@ -190,6 +190,7 @@ export class LiveRecord {
               mean: plane.mean,
               x: plane.x,
               m: plane.m,
+              chosen: 0,
               text: text === null ? null : Array.from(plane.index, (row) => text[row] ?? ''),
               features: this.#features,
               encoder: this.#kept.map(({ encoder }) => encoder),

@@ -15,12 +15,14 @@ export async function readPlane(pack: Pack, columnsOf: (table: string) => readon
   const d = pack.manifest.sae.d_in;
   const sampled = columnsOf('dying_sample');
   if (!columnsOf('hyperplane').includes('direction') || !sampled.includes('x')) return null;
-  const [hyperplane, sample, survival, weights, means] = await Promise.all([
+  const firing = columnsOf('dying_firing');
+  const [hyperplane, sample, survival, weights, means, fires] = await Promise.all([
     table('hyperplane', 'name', 'direction'),
     table('dying_sample', 'x', ...(sampled.includes('text') ? ['text'] : [])),
     columnsOf('survival').includes('c') ? table('survival', ...columnsOf('survival').filter((name) => ['name', 'c', 'p'].includes(name))) : null,
     columnsOf('dying_weights').length > 0 ? table('dying_weights', 'frame', 'feature', 'w', 'offset') : null,
     columnsOf('dying_mean').length > 0 ? table('dying_mean', 'mean') : null,
+    firing.includes('x') ? table('dying_firing', 'x', ...(firing.includes('text') ? ['text'] : [])) : null,
   ]);
   const names = strings(hyperplane.columns.name!);
   const directions = lists(hyperplane.columns.direction!);
@@ -32,26 +34,35 @@ export async function readPlane(pack: Pack, columnsOf: (table: string) => readon
   if (first < 0) return null;
   if (directions[first]!.length !== d) fail(pack, 'hyperplane', `has a direction of ${directions[first]!.length} numbers, expected ${d}`);
   const direction = unitOf(directions[first]!);
-  const rows = lists(sample.columns.x!);
-  const wrong = rows.findIndex((row) => row.length !== d);
-  if (wrong >= 0) fail(pack, 'dying_sample', `row ${wrong} has ${rows[wrong]!.length} numbers, expected ${d}`);
+  const sampledRows = vectors(pack, 'dying_sample', sample, d);
+  const uniform = sampledRows.length;
+  if (uniform === 0) return null;
+  const chosen = fires === null ? [] : vectors(pack, 'dying_firing', fires, d);
+  const rows = [...sampledRows, ...chosen];
   const m = rows.length;
-  if (m === 0) return null;
   const x = new Float32Array(m * d);
   rows.forEach((row, at) => x.set(row, at * d));
-  const mean = means === null ? meanOf(x, m, d) : numbers((means.columns.mean as ArrayLike<ArrayLike<number>>)[0] ?? []);
+  const mean = means === null ? meanOf(x, uniform, d) : numbers((means.columns.mean as ArrayLike<ArrayLike<number>>)[0] ?? []);
   if (mean.length !== d) fail(pack, 'dying_mean', `has a mean of ${mean.length} numbers, expected ${d}`);
-  const complement = named('complement') === null ? await leadingOrthogonal(x, m, mean, direction, signal) : unitOf(named('complement')!);
+  const complement = named('complement') === null ? await leadingOrthogonal(x, uniform, mean, direction, signal) : unitOf(named('complement')!);
   return {
     direction,
     complement,
     mean,
     x,
     m,
-    text: textOf(sample.columns.text),
+    chosen: chosen.length,
+    text: textOf(Array.from({ length: m }, (_, at) => (at < uniform ? sample.columns.text?.[at] : fires?.columns.text?.[at - uniform]) ?? null)),
     ...boundaries(pack, weights, frames.length, d),
-    survival: survival === null ? survivalOf(Float64Array.from(rows, (row) => dot(row, direction))) : curveOf(survival, names[first]!, pack),
+    survival: survival === null ? survivalOf(Float64Array.from(sampledRows, (row) => dot(row, direction))) : curveOf(survival, names[first]!, pack),
   };
+}
+
+function vectors(pack: Pack, name: string, { columns }: Read, d: number): Float32Array[] {
+  const rows = lists(columns.x!);
+  const wrong = rows.findIndex((row) => row.length !== d);
+  if (wrong >= 0) fail(pack, name, `row ${wrong} has ${rows[wrong]!.length} numbers, expected ${d}`);
+  return rows;
 }
 
 /** Null where there is no text at all. */
@@ -69,8 +80,8 @@ function curveOf({ columns, rows }: Read, name: string, pack: Pack): DyingPlane[
   const [c, p] = [numbers(columns.c!), numbers(columns.p ?? [])];
   const points = some.map((at) => ({ c: c[at]!, p: p[at]! }));
   if (points.some((point, at) => !(point.p >= 0 && point.p <= 1) || (at > 0 && !(point.c >= points[at - 1]!.c && point.p <= points[at - 1]!.p)))) fail(pack, 'survival', 'is no survival curve: c must ascend, and p descend within [0, 1]');
-  const solved = pack.manifest.plugins.find(({ id }) => id === 'sae/hyperplane')?.summary?.rows;
-  const total = typeof solved === 'number' ? solved : pack.manifest.data.tokens;
+  const { survival_rows: counted, rows: solved } = pack.manifest.plugins.find(({ id }) => id === 'sae/hyperplane')?.summary ?? {};
+  const total = [counted, solved, pack.manifest.data.tokens].find((one) => typeof one === 'number') as number;
   return { c: Float64Array.from(points, (point) => point.c), p: Float64Array.from(points, (point) => point.p), rows: total };
 }
 

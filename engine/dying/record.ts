@@ -48,6 +48,8 @@ export interface DyingPlane {
   /** [m, d] sampled raw activations */
   readonly x: Float32Array;
   readonly m: number;
+  /** Of the m rows so many, at the end, were chosen because a feature below fires on them; 0 for none. */
+  readonly chosen: number;
   /** Text of the token of each sampled row. */
   readonly text: readonly string[] | null;
   /** [k] features whose weights are kept, ascending. */

@@ -46,7 +46,7 @@ describe('<sae-hyperplane>', () => {
     const { across, up, acrossDomain, upDomain } = project(plane);
     for (const r of [0, 17, 299]) {
       const centred = Array.from(row(r), (value, c) => value - plane.mean[c]!);
-      assert.approximately(across[r]!, dot(centred, plane.direction), 1e-12);
+      assert.approximately(across[r]!, dot(row(r), plane.direction), 1e-12);
       assert.approximately(up[r]!, dot(centred, plane.complement), 1e-12);
     }
     let crossing = 0;
@@ -62,7 +62,7 @@ describe('<sae-hyperplane>', () => {
         }
         crossing++;
         for (const [a, c] of [segment.from, segment.to]) {
-          const x = Array.from(plane.mean, (value, i) => value + a * plane.direction[i]! + c * plane.complement[i]!);
+          const x = Array.from(plane.mean, (value, i) => value + (a - dot(plane.mean, plane.direction)) * plane.direction[i]! + c * plane.complement[i]!);
           assert.approximately(dot(x, weights(frame, at)) + plane.offset[frame]![at]!, 0, 1e-9 * (1 + boundary.norm * Math.hypot(a, c)));
         }
       }

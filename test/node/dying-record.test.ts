@@ -83,11 +83,22 @@ test('the record of a pack has the frames that were computed, to the bit, and al
   assert.deepEqual(plane.mean, frames.mean);
   assert.ok(Math.abs(Math.hypot(...plane.direction) - 1) < 1e-12 && Math.abs(Math.hypot(...plane.complement) - 1) < 1e-12);
   assert.ok(Math.abs(plane.direction.reduce((sum, value, c) => sum + value * plane.complement[c]!, 0)) < 1e-6);
-  assert.equal(plane.m, 100);
-  assert.equal(plane.text!.length, 100);
+  assert.equal(plane.m - plane.chosen, 100);
+  assert.equal(plane.text!.length, plane.m);
   // Every sampled row is a row of the data, with its own token.
   const known = new Map(Array.from({ length: rows }, (_, r) => [x.subarray(r * d, (r + 1) * d).join(), tokens[r]!]));
   for (let r = 0; r < plane.m; r++) assert.equal(plane.text![r], `<${known.get(plane.x.subarray(r * d, (r + 1) * d).join())}>`);
+  // The rows at the end: of each kept feature that is rare at the end the eight on which it fires most strongly.
+  const end = frames.frames.at(-1)!;
+  const strongest = new Set<string>();
+  frames.features.forEach((feature, at) => {
+    if (!(end.counts[feature]! > 0 && end.counts[feature]! < 0.05 * rows)) return;
+    const z = Array.from({ length: rows }, (_, r) => frames.encoder.at(-1)!.subarray(at * d, (at + 1) * d).reduce((sum, w, c) => sum + w * x[r * d + c]!, frames.offset.at(-1)![at]!));
+    for (const r of [...z.keys()].filter((row) => z[row]! > 0).sort((a, b) => z[b]! - z[a]! || a - b).slice(0, 8)) strongest.add(x.subarray(r * d, (r + 1) * d).join());
+  });
+  assert.ok(strongest.size > 0);
+  assert.deepEqual(new Set(Array.from({ length: plane.chosen }, (_, i) => plane.x.subarray((100 + i) * d, (101 + i) * d).join())), strongest);
+  assert.equal(plane.chosen, strongest.size);
   // The survival curve is the share of all rows beyond a level. Levels come from rows, rounded: they may go either way themselves.
   const along = Float64Array.from({ length: rows }, (_, r) => plane.direction.reduce((sum, value, c) => sum + value * x[r * d + c]!, 0));
   assert.equal(plane.survival.rows, rows);
@@ -104,7 +115,7 @@ test('over HTTP it is the same record, a request a table', async () => {
     const record = await readDyingRecord(await openPack(`${server.url}pack`));
     assert.deepEqual(record, expected);
     const paths = server.requests.map(({ path }) => path.replace('pack/', ''));
-    assert.deepEqual([...paths].sort(), ['manifest.json', 'dying_cohorts.parquet', 'dying_frames.parquet', 'dying_mean.parquet', 'dying_sample.parquet', 'dying_steps.parquet', 'dying_weights.parquet', 'hyperplane.parquet', 'survival.parquet', 'verdict.parquet'].sort());
+    assert.deepEqual([...paths].sort(), ['manifest.json', 'dying_cohorts.parquet', 'dying_firing.parquet', 'dying_frames.parquet', 'dying_mean.parquet', 'dying_sample.parquet', 'dying_steps.parquet', 'dying_weights.parquet', 'hyperplane.parquet', 'survival.parquet', 'verdict.parquet'].sort());
     await assert.rejects(readDyingRecord(await openPack(`${server.url}pack/`), { signal: AbortSignal.abort() }), isAbort);
   } finally {
     await server.close();

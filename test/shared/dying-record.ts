@@ -126,7 +126,7 @@ function planeOf({ sigma, sampled, normal, ...plane }: PlaneParts): DyingPlane {
     p!.push((drawn.length - rank - 1) / drawn.length);
   }
   const words = ['the', 'cat', '·ran', 'once', '⏎', 'upon', 'a', 'time'];
-  return { ...plane, x, m: sampled, text: Array.from({ length: sampled }, (_, r) => words[r % words.length]!), survival: { c: Float64Array.from(c!), p: Float64Array.from(p!), rows: drawn.length } };
+  return { ...plane, x, m: sampled, chosen: 0, text: Array.from({ length: sampled }, (_, r) => words[r % words.length]!), survival: { c: Float64Array.from(c!), p: Float64Array.from(p!), rows: drawn.length } };
 }
 
 /** The direction of most variance orthogonal to `direction`: power iteration. */

@@ -12,6 +12,7 @@
  * Without a run there is one frame, the SAE's own, with counts over the whole stream.
  */
 import { cohortsOf } from '../../../engine/dying/cohorts.js';
+import { firingRows } from '../../../engine/dying/firing-rows.js';
 import { evolutionOf, type Evolution } from '../../../engine/dying/evolution.js';
 import { readRunFrames, singleFrame, type RunFrames } from '../../../engine/dying/run-frames.js';
 import type { Accumulator, AnalysisResult, Batch, StateValue } from '../../../engine/run/accumulator.js';
@@ -58,7 +59,30 @@ class EvolutionAnalysis implements Accumulator {
     const cohorts = followed === null ? null : cohortsOf(followed.record, sae.d_sae);
     if (run !== null && !held.whole) this.#ctx.notice(`densities of the checkpoints are over ${held.rows} of ${held.total} rows (--hold-rows)`);
     const evolution = await evolutionOf(frames, { run: followed?.name, status: followed?.record.status, recipe: run?.record.recipe ?? null, cohorts, held, edge, slopeFeatures: slopes, seed, signal });
-    return { tables: [...frameTables(frames), ...cohortTables(cohorts?.of ?? null, evolution)], summary: { ...evolution.report } };
+    return { tables: [...frameTables(frames), await this.#firingTable(frames, signal), ...cohortTables(cohorts?.of ?? null, evolution)], summary: { ...evolution.report } };
+  }
+
+  /** Rows on which the kept features that are rare at the end fire then. */
+  async #firingTable({ frames, features, encoder, offset }: RunFrames, signal: AbortSignal | undefined): Promise<Table> {
+    const { settings, tokenText } = this.#ctx;
+    const held = await this.#ctx.rows();
+    const { d, x, index, tokens } = held;
+    const { counts, rows } = frames.at(-1)!;
+    const rare = Array.from(features.keys()).filter((at) => counts[features[at]!]! > 0 && counts[features[at]!]! < settings.edge * rows);
+    const encoders = new Float32Array(rare.length * d);
+    rare.forEach((from, at) => encoders.set(encoder.at(-1)!.subarray(from * d, (from + 1) * d), at * d));
+    const found = await firingRows(held, { features: rare.map((at) => features[at]!), encoder: encoders, offset: Float32Array.from(rare, (at) => offset.at(-1)![at]!) }, { signal });
+    return {
+      name: 'dying_firing',
+      rows: found.length,
+      columns: [
+        { name: 'row', type: 'u64', data: Float64Array.from(found, ({ row }) => index[row]!), description: 'Index of the row in the stream.' },
+        { name: 'feature', type: 'u32', data: Uint32Array.from(found, ({ feature }) => feature), description: 'The feature of dying_weights, rare in the last frame, for which it was taken: of the eight rows on which that fires most strongly.' },
+        { name: 'token', type: 'i32', data: found.map(({ row }) => tokens?.[row] ?? null), description: 'Token id; null without tokens.' },
+        { name: 'text', type: 'string', data: found.map(({ row }) => (tokens === null || tokenText === null ? null : tokenText(tokens[row]!))), description: 'Its text; null without tokens or a tokenizer.' },
+        { name: 'x', type: { list: 'f32' }, data: found.map(({ row }) => x.slice(row * d, (row + 1) * d)), description: 'Raw activations.' },
+      ],
+    };
   }
 }
 

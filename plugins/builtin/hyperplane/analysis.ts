@@ -11,7 +11,7 @@ import type { Accumulator, AnalysisResult, Batch, StateValue } from '../../../en
 import type { Table } from '../../../engine/run/table.js';
 import { floatArray, savedNumber, stateField } from '../../../engine/sketches/saved.js';
 import { VectorMoments } from '../../../engine/sketches/vector-moments.js';
-import type { PluginContext } from '../../types.js';
+import type { PluginContext, SampledRows } from '../../types.js';
 import type { HyperplaneSettings } from './index.js';
 
 /** Rare features that are drawn against the profile, the rarest. */
@@ -71,7 +71,7 @@ class HyperplaneAnalysis implements Accumulator {
       grams: this.#grams(),
     };
     const study = await studyHyperplane(input, { sequence: settings.sequence, replicates: settings.replicates, nullRows: settings.null_rows, seed, signal });
-    return { tables: [directionTable(study), profileTable(study), survivalTable(study, input), sampleTable(study, input, settings.sample, this.#ctx.tokenText)], summary: { ...study.report } };
+    return { tables: [directionTable(study), profileTable(study), survivalTable(study.directions[0]!.w, held), sampleTable(study, input, settings.sample, this.#ctx.tokenText)], summary: { ...study.report, survival_rows: held.rows } };
   }
 
   /** The rarest features that fire at all, below the edge; none where the weights are not in memory. */
@@ -134,18 +134,18 @@ function profileTable({ report }: HyperplaneStudy): Table {
   };
 }
 
-/** P(w* . x > c) at values that rows take, evenly in the logarithm of the share, down to none. */
-function survivalTable({ z, directions }: HyperplaneStudy, { frame }: StudyInput): Table {
-  const w = directions[0]!.w;
-  const shift = w.reduce((sum, value, c) => sum + value * frame.origin[c]!, 0);
-  const sorted = z.slice().sort();
+/** P(w* . x > c) over all held rows, those that w* was not sought on too: at values that rows take, evenly in the logarithm of the share, down to none. */
+function survivalTable(w: Float64Array, { x, rows, d }: SampledRows): Table {
+  const sorted = new Float64Array(rows);
+  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < d; c++, at++) sorted[r] = sorted[r]! + w[c]! * x[at]!;
+  sorted.sort();
   const n = sorted.length;
   const above = [...new Set(Array.from({ length: SURVIVAL_POINTS }, (_, i) => Math.round(Math.exp((Math.log(n) * i) / (SURVIVAL_POINTS - 1)))).concat(0))].sort((a, b) => b - a).filter((k) => k < n);
   return {
     name: 'survival',
     rows: above.length,
     columns: [
-      { name: 'c', type: 'f64', data: above.map((k) => sorted[n - 1 - k]! + shift), description: 'Level of w* . x, raw activations.' },
+      { name: 'c', type: 'f64', data: above.map((k) => sorted[n - 1 - k]!), description: 'Level of w* . x, raw activations.' },
       { name: 'p', type: 'f64', data: above.map((k) => strictlyAbove(sorted, n - 1 - k) / n), description: 'Share of rows with w* . x > c.' },
     ],
   };
