@@ -191,7 +191,7 @@ export const styles = css`
   }
   .panels {
     display: grid;
-    grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr));
+    grid-template-columns: repeat(auto-fill, minmax(min(100%, 36rem), 1fr));
     gap: 1.5rem;
   }
   .missing ul {

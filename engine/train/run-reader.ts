@@ -73,7 +73,8 @@ async function read(ref: FolderRef, folder: Folder): Promise<RunReader> {
         if (content === null) throw new FormatError(`${folder.name}/${checkpoint.folder}: has no ${name}`);
         files[name] = content;
       }
-      return loadSae(files);
+      const sae = await loadSae(files);
+      return Object.assign(sae, { metadata: { ...sae.metadata, name: `${folder.name}, step ${step}`, source: `${folder.label}/${checkpoint.folder}` } });
     },
     refresh: () => openRun(ref),
   };

@@ -59,10 +59,10 @@ class EvolutionAnalysis implements Accumulator {
     const cohorts = followed === null ? null : cohortsOf(followed.record, sae.d_sae);
     if (run !== null && !held.whole) this.#ctx.notice(`densities of the checkpoints are over ${held.rows} of ${held.total} rows (--hold-rows)`);
     const evolution = await evolutionOf(frames, { run: followed?.name, status: followed?.record.status, recipe: run?.record.recipe ?? null, cohorts, held, edge, slopeFeatures: slopes, seed, signal });
-    return { tables: [...frameTables(frames), await this.#firingTable(frames, signal), ...cohortTables(cohorts?.of ?? null, evolution)], summary: { ...evolution.report } };
+    return { tables: [...frameTables(frames), ...(direction === null ? [] : [await this.#firingTable(frames, signal)]), ...cohortTables(cohorts?.of ?? null, evolution)], summary: { ...evolution.report } };
   }
 
-  /** Rows on which the kept features that are rare at the end fire then. */
+  /** Rows on which the kept features that are rare at the end fire then: for views of the plane, which there is where sae/hyperplane ran. */
   async #firingTable({ frames, features, encoder, offset }: RunFrames, signal: AbortSignal | undefined): Promise<Table> {
     const { settings, tokenText } = this.#ctx;
     const held = await this.#ctx.rows();
