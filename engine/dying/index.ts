@@ -2,6 +2,10 @@
  * `saekit/dying`: the mathematics of how features die, over typed arrays, without a pack or a page.
  * `saekit dying` and its instruments are built of these.
  */
+// What the functions below take: rows seen from an origin, when to pause, products without a backend
+export { chooseRows, frameRows, rowMoments, type FrameRows, type RowMoments } from './frame-rows.js';
+export { Pace } from '../pace.js';
+export { plainOps } from '../ops/ops.js';
 // Where useless features should go
 export { leastHyperplane, orthogonalHyperplanes, type GaussianData, type Hyperplane } from './gaussian-hyperplane.js';
 export * from './data-hyperplane.js';
@@ -29,7 +33,9 @@ export * from './conspiracy.js';
 export * from './interpretability-null.js';
 export * from './clusters.js';
 export * from './collapse-fit.js';
+export { FiringCollector, rowContexts, type GroupFirings, type RowContexts } from './group-firings.js';
 // Runs, records, the verdict
+export { cohortsOf, type Cohorts } from './cohorts.js';
 export * from './frames.js';
 export * from './run-frames.js';
 export * from './evolution.js';
