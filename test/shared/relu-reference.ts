@@ -4,7 +4,7 @@
  * in float64.
  */
 import { memorySink } from '../../engine/io/sink.js';
-import { analyze, type AnalyzeReport } from '../../plugins/analyze.js';
+import { analyze, type AnalyzeOptions, type AnalyzeReport } from '../../plugins/analyze.js';
 
 export const RELU_REFERENCE = {
   tokens: 406_395,
@@ -22,11 +22,13 @@ const close = (name: string, got: number | null, expected: number, tolerance: nu
 /**
  * Analyses it on one backend and compares the figures.
  * @param root the project, as a path or URL with a slash at its end
+ * @param more analyses of the same activations
  * @throws Error naming the figure that differs
  */
-export async function checkReluReference(root: string, backend: 'webgpu' | 'wasm'): Promise<AnalyzeReport> {
+export async function checkReluReference(root: string, backend: 'webgpu' | 'wasm', more: Pick<AnalyzeOptions, 'plugins' | 'settings'> = {}): Promise<AnalyzeReport> {
   const example = `${root}examples/stories260k`;
   const report = await analyze({
+    ...more,
     sae: `${root}test/fixtures/stories260k-relu-step12000`,
     model: `${example}/model.onnx`,
     tokens: `${example}/tokens.npy`,
