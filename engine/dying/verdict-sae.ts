@@ -82,7 +82,8 @@ export const t11: Rule = ({ directions }) => {
 
 export const t12: Rule = ({ gradients, tokens }) => {
   if (gradients === null) return missing('T12', 'The instrument sae/gradient-anatomy did not run.');
-  if (gradients.lambda === null) return missing('T12', `The coefficient of the penalty is not known${gradients.lambda_from === 'none' ? ': this architecture has none' : ''}.`);
+  if (gradients.lambda_from === 'none') return missing('T12', 'No penalty reaches the encoder of this architecture, so that it has no share.');
+  if (gradients.lambda === null) return missing('T12', 'The coefficient of the penalty is not known.');
   const share = medianOf(gradients.rare.share, gradients.rare.features);
   const falling = whole(gradients.share_density);
   if (share === null) return missing('T12', NO_RARE);

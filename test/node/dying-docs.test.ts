@@ -156,6 +156,21 @@ describe('packs are as docs/pack-format.md says', () => {
     assert.deepEqual(added.filter((name) => !told.includes(name) && !/^q\d\d$/.test(name)), []);
   });
 
+  it('T17 is asked of a TopK run by itself, T12 of none', async () => {
+    const acts = bytesSource('x.safetensors', writeSafetensors([{ name: 'x', shape: [rows, D], data: x }]));
+    const backend = await createWasmTrainBackend();
+    const out = join(folder, 'topk');
+    await training.train({ acts, recipe: { arch: 'topk', d_sae: F, k: 3, auxk: 0, batch: 64, steps: 60, checkpoints: '0,5,10,20,40,60' }, out, backend });
+    await backend.dispose();
+    const registry = createRegistry();
+    for (const plugin of [...builtins.filter(({ id }) => id === 'sae/density'), ...dyingInstruments.filter(({ id }) => id === 'sae/verdict' || id === 'sae/gradient-anatomy')]) registry.register(plugin);
+    const run = await openRun(out);
+    const { plugins } = await analyze({ sae: await run.sae(60), run: out, source: memorySource({ x, tokens: null, contexts: CONTEXTS, positions: POSITIONS, d: D }), registry, settings: { 'sae/verdict': { edge: 0.05 } }, backend: 'wasm', out: await directorySink(join(folder, 'topk-pack')) });
+    const results = plugins.find(({ id }) => id === 'sae/verdict')?.summary?.results as readonly { id: string; outcome: string; reason: string }[];
+    assert.match(results.find(({ id }) => id === 'T17')!.reason, /^this run: /);
+    assert.match(results.find(({ id }) => id === 'T12')!.reason, /^No penalty reaches the encoder/);
+  });
+
   it('every SQL statement of docs/dying.md runs', async () => {
     const statements = blocks('sql').flatMap((block) => block.split(';').map((part) => part.trim()).filter((part) => part !== ''));
     assert.ok(statements.length >= 3);

@@ -13,7 +13,7 @@ export type ForecastSettings = typeof settings;
 export const forecast: AnalysisPlugin<ForecastSettings> = {
   id: 'sae/forecast',
   version: '1.0.0',
-  api: '^1.0.0',
+  api: '^1.1.0',
   title: 'Death forecast',
   description: 'gamma = ||mean|| / ||sd|| of the activations, how many features of random direction would be born dead by it, counted on the rows too, and what centring would change.',
   needs: { rows: true },

@@ -15,6 +15,9 @@ import { isAbort, SaekitError } from '../../../engine/errors.js';
 import type { ComparedRun, PluginContext, SampledRows } from '../../types.js';
 import type { VerdictSettings } from './index.js';
 
+/** Architectures of T17. */
+const RANKED: readonly string[] = ['topk', 'batchtopk'];
+
 class Verdict implements Accumulator {
   readonly #ctx: PluginContext<VerdictSettings>;
   #tokens = 0;
@@ -48,7 +51,8 @@ class Verdict implements Accumulator {
       gradients: report('sae/gradient-anatomy'),
       conspiracy: report('sae/conspiracy'),
       evolution: report('sae/evolution'),
-      own: run === null || compared.length === 0 ? null : (await this.#figures({ name: 'this run', run, rows: null }, signal)).figures,
+      // By itself a run is only asked for T17; the other rules have its evolution, or another run beside it.
+      own: run === null || (compared.length === 0 && !RANKED.includes(run.record.recipe.arch)) ? null : (await this.#figures({ name: 'this run', run, rows: null }, signal)).figures,
       compared: await this.#compared(signal),
     };
     const results = verdict(evidence);
