@@ -131,6 +131,7 @@ async function runDying(flags: DyingFlags): Promise<void> {
     });
   } catch (error) {
     nameFlag(error, { ...options, run, sae: alone, out });
+    for (const one of compare) nameFlag(error, { compare: one.run });
     throw error;
   } finally {
     display.stop();
