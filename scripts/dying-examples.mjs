@@ -35,7 +35,7 @@ const RUNS = {
   noise: ours('--noise', '0.5'),
   'mlp-post': ours('--hook', 'blocks.2.mlp.hook_post'),
   'mlp-out': ours('--hook', 'blocks.2.hook_mlp_out'),
-  topk: ours('--arch', 'topk', '--k', '16', '--l1', '0'),
+  topk: ours('--arch', 'topk', '--k', '16', '--l1', '0', '--auxk', '0'),
   planted: ['--generate', 'examples/generators/rare-useful.json', ...RECIPE, ...STANDARD],
 };
 const BESIDE = Object.keys(RUNS).filter((name) => name !== 'zero' && !name.startsWith('seed-'));

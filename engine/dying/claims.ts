@@ -39,7 +39,7 @@ export const CLAIMS: Readonly<Record<PredictionId, Claim>> = {
   T5: {
     claim: 'Rare features that are useful do not fall: reconstruction pays for them.',
     quantity: 'd log p / d log step, planted rare features',
-    rule: 'Features whose decoder row points along a planted one, in the last half of the run’s log steps. Supports: within ±0.1 of 0. Refutes: below −0.1.',
+    rule: 'Features whose decoder row points along a planted one, over the last three quarters of the run: all features begin at a density of one half, and their way from there is not death. Supports: within ±0.1 of 0. Refutes: below −0.1.',
   },
   T6: {
     claim: 'The mode of the rare cluster’s log density moves by one decade for each decade of steps.',
@@ -49,7 +49,7 @@ export const CLAIMS: Readonly<Record<PredictionId, Claim>> = {
   T7: {
     claim: 'Under Adam the density of dying features at a step does not depend on the L1 coefficient; under SGD it falls with it.',
     quantity: 'shift of median log₁₀ p between two coefficients',
-    rule: 'SGD’s law shifts it by −log₁₀(ratio)/(1 + ξ). For Adam, supports: nearer to 0 than half of that; refutes: beyond half. For SGD the reverse.',
+    rule: 'Features that end rare or dead, at the last step at which the medians of both runs can be told. SGD’s law shifts it by −log₁₀(ratio)/(1 + ξ). For Adam, supports: nearer to 0 than half of that; refutes: beyond half. For SGD the reverse.',
   },
   T8: {
     claim: 'With the shared direction taken out of the encoder, features can only be as rare as the second hyperplane allows: the cluster shrinks.',

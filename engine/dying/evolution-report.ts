@@ -30,6 +30,8 @@ export interface CohortReport {
   readonly features: number;
   /** By frame: median of log10(count / rows) over the cohort; null where half of it or more did not fire. */
   readonly median_log10: readonly (number | null)[];
+  /** By frame: its 95 % interval by order statistics, as other features would give; null where that reaches to features that did not fire, or of fewer than 6. */
+  readonly median_interval: readonly (readonly [low: number, high: number] | null)[];
   /** By frame: how many did not fire on any row. */
   readonly silent: readonly number[];
   /** d log p / d log step from `from` on, of reset, spared, rare, adrift and live; null with fewer than 3 frames there, or where none fired. */

@@ -127,6 +127,7 @@ async function cohortReport(frames: readonly DyingFrame[], { name, features, fro
       name,
       features: features.length,
       median_log10: medians,
+      median_interval: frames.map(({ counts, rows }) => medianInterval(features, counts, rows)),
       silent: frames.map(({ counts }) => features.reduce((sum, i) => sum + (counts[i] === 0 ? 1 : 0), 0)),
       slope: whole.slope,
       from,
@@ -143,6 +144,16 @@ function medianLog(features: Uint32Array, counts: Float64Array, rows: number): n
   const sorted = Float64Array.from(features, (i) => counts[i]!).sort();
   const [a, b] = [sorted[(sorted.length - 1) >> 1]!, sorted[sorted.length >> 1]!];
   return a > 0 ? (Math.log10(a / rows) + Math.log10(b / rows)) / 2 : null;
+}
+
+/** Values n / 2 -+ 1.96 sqrt(n) / 2 places from the least: the median of the population lies between them 95 times of 100, whatever its distribution. */
+export function medianInterval(features: Uint32Array, counts: Float64Array, rows: number): readonly [number, number] | null {
+  const n = features.length;
+  const half = 0.979981992270027 * Math.sqrt(n);
+  const [low, high] = [Math.floor(n / 2 - half), Math.ceil(n / 2 + half)];
+  if (low < 0 || high > n - 1) return null;
+  const sorted = Float64Array.from(features, (i) => counts[i]!).sort();
+  return sorted[low]! > 0 ? [Math.log10(sorted[low]! / rows), Math.log10(sorted[high]! / rows)] : null;
 }
 
 /** [d] -(mu - b_dec): where features die to. Of an SAE that does not subtract b_dec, -mu. */

@@ -27,7 +27,8 @@ export async function plantedEvidence(spec: GeneratorSpec, { frames, last }: Run
     readers.add(best.row);
   }
   const end = frames.at(-1)!.step;
-  const from = Math.ceil(Math.sqrt(end));
+  // All features begin at a density of one half: until they have found what they stand for, to fall is not to die.
+  const from = Math.ceil(end / 4);
   const later = frames.filter(({ step }) => step >= from);
   const features = Uint32Array.from(readers).sort();
   if (later.length < 3 || features.length === 0) return { features: rare.length, found, from, slope: null };

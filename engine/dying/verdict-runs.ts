@@ -40,6 +40,8 @@ function slopeAndLaw(chosen: CohortReport, recipe: Partial<Recipe> | null): { re
 const LEAST_EXPONENT = 0.1;
 /** Features of a cohort that are enough for a slope. */
 const ENOUGH = 10;
+/** log10 of the density below which a cohort is on its way out. */
+const RARE_LEVEL = -3;
 
 export const t4: Rule = ({ evolution, recipe, hyperplane, tokens }) => {
   if (evolution === null || evolution.steps.length < 3) return missing('T4', 'It takes the checkpoints of the training run (--run), three at least.');
@@ -112,14 +114,15 @@ export const t6: Rule = ({ evolution, tokens }) => {
   });
 };
 
-/** sd of the median of a cohort's log10 p: sqrt(pi / 2) sd / sqrt(n), sd the scatter about its lines. */
-function medianLevel(evolution: EvolutionReport): Interval | null {
-  const chosen = cohort(evolution, 'rare');
-  const value = chosen?.median_log10.at(-1) ?? null;
-  const scatter = chosen?.slope?.scatter ?? null;
-  if (chosen === null || value === null || scatter === null) return null;
-  const half = (1.959963984540054 * 1.2533141373155 * scatter) / Math.LN10 / Math.sqrt(chosen.features);
-  return { value, low: value - half, high: value + half };
+/** Median log10 density, by step, of the features that end rare or dead: where it can be told. */
+function medianLevels({ steps, cohorts }: EvolutionReport): Map<number, Interval> {
+  const chosen = cohorts.find(({ name, features }) => name === 'final' && features >= ENOUGH);
+  return new Map(
+    (chosen?.median_log10 ?? []).flatMap((value, at) => {
+      const interval = chosen?.median_interval[at] ?? null;
+      return value === null || interval === null || steps[at] === 0 ? [] : [[steps[at]!, { value, low: interval[0], high: interval[1] }]];
+    }),
+  );
 }
 
 /** Same in every knob of training but those named. */
@@ -147,12 +150,15 @@ export const t7: Rule = (evidence) => {
   for (const [at, a] of runs.entries()) {
     for (const b of runs.slice(at + 1)) {
       if (a.recipe.l1 === b.recipe.l1 || !(Number(a.recipe.l1) > 0) || !(Number(b.recipe.l1) > 0) || !alike(a.recipe, b.recipe, ['l1'])) continue;
-      const [levelA, levelB] = [medianLevel(a.evolution), medianLevel(b.evolution)];
-      if (levelA === null || levelB === null) continue;
-      pairs.push({ optimizer: a.recipe.optimizer ?? 'adam', shift: difference(levelB, levelA), sgdLaw: -Math.log10(Number(b.recipe.l1) / Number(a.recipe.l1)) / (1 + xi), names: `${a.name} (l1 ${num(a.recipe.l1)}) and ${b.name} (${num(b.recipe.l1)})` });
+      const [levelsA, levelsB] = [medianLevels(a.evolution), medianLevels(b.evolution)];
+      const step = Math.max(...[...levelsA.keys()].filter((one) => levelsB.has(one)));
+      // Before they are rare they have not begun to die by any law.
+      const [levelA, levelB] = [levelsA.get(step), levelsB.get(step)];
+      if (levelA === undefined || levelB === undefined || levelA.value > RARE_LEVEL) continue;
+      pairs.push({ optimizer: a.recipe.optimizer ?? 'adam', shift: difference(levelB, levelA), sgdLaw: -Math.log10(Number(b.recipe.l1) / Number(a.recipe.l1)) / (1 + xi), names: `${a.name} (l1 ${num(a.recipe.l1)}) and ${b.name} (${num(b.recipe.l1)}) at step ${step}` });
     }
   }
-  if (pairs.length === 0) return missing('T7', `It takes a second run that differs in its L1 coefficient alone (saekit train … --l1 5; ${BRING}), under Adam, and two under --optimizer sgd for the other half; in each, half of the rare features must still fire at the end.`);
+  if (pairs.length === 0) return missing('T7', `It takes a second run that differs in its L1 coefficient alone (saekit train … --l1 5; ${BRING}), under Adam, and two under --optimizer sgd for the other half; in each, ${ENOUGH} features must end rare or dead, and half of them still fire at a step at which both are below 10^${RARE_LEVEL}.`);
   // In units of SGD's law: 0 is Adam's prediction, 1 is SGD's.
   const scaled = pairs.map(({ optimizer, shift, sgdLaw }) => {
     const ends = [shift.low / sgdLaw, shift.high / sgdLaw];

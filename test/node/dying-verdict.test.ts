@@ -31,7 +31,7 @@ const spectrum = (cosines: number[], participation: number): Partial<DyingEviden
 const profile = (ratio: number, spread: number): Partial<DyingEvidence> => ({ hyperplane: { spectra: [], rare_events: [], rows: 1000, depth: { depth: 0.001 }, profile: { points: Array.from({ length: 40 }, (_, i) => ({ feature: i, beta: 1, psi: 1e-6, probability: 1e-6 * 10 ** (ratio + (i % 2 === 0 ? spread : -spread)) })) } } as never });
 
 const RECIPE: Partial<Recipe> = { arch: 'standard', optimizer: 'adam', l1: 2.5, b_dec: 'zero', batch: 2048, steps: 12000, lr: 1e-3, d_sae: 1000 };
-const cohort = (name: CohortReport['name'], pooled: object | null, over: Loose = {}): CohortReport => ({ name, features: 400, median_log10: [-1, -4], silent: [0, 20], slope: pooled === null ? null : slope(pooled), from: 300, regimes: [{ regime: 'below', from: 300, to: 12000, slope: pooled === null ? null : slope(pooled) }], survival: [], ...over }) as CohortReport;
+const cohort = (name: CohortReport['name'], pooled: object | null, over: Loose = {}): CohortReport => ({ name, features: 400, median_log10: [-1, -4], median_interval: [], silent: [0, 20], slope: pooled === null ? null : slope(pooled), from: 300, regimes: [{ regime: 'below', from: 300, to: 12000, slope: pooled === null ? null : slope(pooled) }], survival: [], ...over }) as CohortReport;
 const evolution = (cohorts: CohortReport[], over: Loose = {}): EvolutionReport => ({ steps: [0, 100, 300, 3000, 12000], below_1e_4: [0, 0, 0, 100, 500], cohorts, mode: null, recipe: RECIPE, ...over }) as unknown as EvolutionReport;
 const figures = ({ dead = 50, rare = 500, cohorts = [cohort('rare', e(-1))], over = {}, own_cosine = q(0.9), bias = q(-0.2) }: { dead?: number; rare?: number; cohorts?: CohortReport[]; over?: Loose; own_cosine?: object; bias?: object } = {}): RunFigures =>
   ({ name: 'x', evolution: evolution(cohorts, over), classes: { dead, ultralow: 0, rare, live: 1000 - dead - rare, dense: 0 }, groups: { rare: group({ features: rare, own_cosine, bias }), dead: group(), live: group() } }) as unknown as RunFigures;
@@ -40,7 +40,7 @@ const planted = (slope_: object | null) => runs([other({}, figures(), { generato
 const runs = (compared: ComparedEvidence[], over: Partial<DyingEvidence> = {}): Partial<DyingEvidence> => ({ recipe: RECIPE, hook: 'blocks.2.hook_resid_post', own: figures(), compared, ...over });
 const following = (pooled: object): Partial<DyingEvidence> => ({ recipe: RECIPE, evolution: evolution([cohort('rare', pooled)]) });
 const mode = (pooled: object): Partial<DyingEvidence> => ({ evolution: evolution([], { mode: { mode: [], firing: [400], silent: [10], censored: [false], slope: pooled, from: 300, frames: 6 } }) });
-const level = (median: number, scatter = 0.2) => figures({ cohorts: [cohort('rare', e(-1), { median_log10: [-1, median], slope: { ...slope(e(-1)), scatter } })] });
+const level = (median: number, half = 0.02) => figures({ cohorts: [cohort('final', null, { median_log10: [-1, median], median_interval: [[-1.1, -0.9], [median - half, median + half]] })] });
 
 /** Data that end along w*. */
 const BOUNDED = { rare_events: [{ models: [{ model: 'gpd', shape: -0.95 }] }], spectra: [], profile: { points: [] }, depth: { depth: 0 }, sequence: { points: [] } } as never;
@@ -95,6 +95,8 @@ const CASES: readonly (readonly [PredictionId, Outcome, Partial<DyingEvidence>])
   ['T12', 'supports', gradients(q(0.9), e(-0.5), 0.05)],
   ['T12', 'refutes', gradients(q(0.2), e(-0.5), 0.05)],
   ['T12', 'cannot-tell', gradients(q(0.9), e(-0.5), 0.6)],
+  // A TopK SAE has no penalty, and therefore no share of it.
+  ['T12', 'cannot-tell', { gradients: { ...gradients(q(0), e(-0.5), 0.05).gradients!, lambda: 0, lambda_from: 'none' } }],
   ['T13', 'supports', conspiracy(e(0.05))],
   ['T13', 'refutes', conspiracy(e(0.9))],
   ['T13', 'cannot-tell', conspiracy(e(0.25, 0.1))],
