@@ -23,7 +23,7 @@ export interface PlantedEvidence {
   /** Planted features with a rate below 1 %, and how many of them a decoder row of the last SAE points along, with a cosine above 0.9. */
   readonly features: number;
   readonly found: number;
-  /** Their slope, d log p / d log step, from this step on: the last half of the run's log steps. */
+  /** Their slope, d log p / d log step, from this step on: the last three quarters of the run. */
   readonly from: number;
   readonly slope: Estimate | null;
 }
