@@ -174,8 +174,10 @@ const PAGE = `<!doctype html>
 <script type="module" src="/boot.js"></script>
 </head>
 <body>
+<main>
 <sae-pack-view src="/pack/">Loading the pack …</sae-pack-view>
 <noscript>The dashboard is drawn by scripts. <code>saekit show PACK --feature N</code> prints a card without them.</noscript>
+</main>
 </body>
 </html>
 `;

@@ -154,9 +154,7 @@ export const styles = css`
     li {
       grid-template-columns: 2.2rem minmax(0, 1fr);
     }
-    li > svg,
-    .outcome,
-    details {
+    li > :not(.id) {
       grid-column: 2;
     }
     .outcome {

@@ -52,6 +52,18 @@ describe('<sae-verdict>', () => {
     assert.include(text(first?.querySelector('details')), CLAIMS.T1.rule);
   });
 
+  it('in a narrow place all that is said of a prediction has the width beside its number', async () => {
+    for (const width of [320, 600]) {
+      const [first] = items(await shown({}, width));
+      const id = first!.querySelector('.id')!.getBoundingClientRect();
+      for (const part of ['.claim', '.figures', '.outcome', 'details']) {
+        const { left, width: own } = first!.querySelector(part)!.getBoundingClientRect();
+        assert.isAtLeast(left, id.right, `${part} at ${width}`);
+        if (part !== '.outcome') assert.isAbove(own, 0.8 * width, `${part} at ${width}`);
+      }
+    }
+  });
+
   it('takes text from a pack for text', async () => {
     const element = await shown();
     assert.isNull(inside(element).querySelector('b'));
