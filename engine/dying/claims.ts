@@ -4,8 +4,10 @@
  * moves along argmin_w E relu(w . x + b), ever more slowly the more rarely they fire
  * (nostalgebraist's comment on Towards Monosemanticity, 2023; the rate law in density-law.ts).
  *
- * `rule` is what verdict-sae.ts and verdict-runs.ts do. Its constants are conventions, chosen before any
- * run was looked at and the same for all: an interval must lie wholly on one side to decide.
+ * `rule` is what verdict-sae.ts and verdict-runs.ts do. Its limits are conventions, the same for all runs:
+ * an interval must lie wholly on one side to decide. They were set before a run was looked at. What T4 says of data
+ * that end, T5's window and T7's cohort came after, because the first forms measured something else
+ * (docs/decisions/0018-dying.md).
  */
 import type { PredictionId } from './predictions.js';
 

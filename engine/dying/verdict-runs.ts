@@ -43,7 +43,12 @@ const ENOUGH = 10;
 /** log10 of the density below which a cohort is on its way out. */
 const RARE_LEVEL = -3;
 
+/** The laws of T4 and T6 are of a penalty on activity: an SAE that selects the largest instead has none. */
+const isRanked = (recipe: Partial<Recipe> | null): boolean => recipe !== null && ['topk', 'batchtopk', 'matryoshka'].includes(recipe.arch ?? '');
+const NO_PENALTY = 'The law is that of a penalty on activity, and this architecture has none: see T17.';
+
 export const t4: Rule = ({ evolution, recipe, hyperplane, tokens }) => {
+  if (isRanked(recipe)) return missing('T4', NO_PENALTY);
   if (evolution === null || evolution.steps.length < 3) return missing('T4', 'It takes the checkpoints of the training run (--run), three at least.');
   const rare = cohort(evolution, 'spared', 'rare');
   const chosen = rare !== null && rare.features >= ENOUGH ? rare : (cohort(evolution, 'adrift') ?? rare);
@@ -96,7 +101,8 @@ export const t5: Rule = ({ compared, tokens }) => {
   });
 };
 
-export const t6: Rule = ({ evolution, tokens }) => {
+export const t6: Rule = ({ evolution, recipe, tokens }) => {
+  if (isRanked(recipe)) return missing('T6', NO_PENALTY);
   const mode = evolution?.mode ?? null;
   const slope = whole(mode?.slope);
   if (evolution === null || evolution.steps.length < 3) return missing('T6', 'It takes the checkpoints of the training run (--run), three at least.');

@@ -65,6 +65,8 @@ const CASES: readonly (readonly [PredictionId, Outcome, Partial<DyingEvidence>])
   ['T4', 'cannot-tell', following(e(-1, 0.8))],
   ['T4', 'supports', { ...following(e(-2, 0.1)), hyperplane: BOUNDED }],
   ['T4', 'refutes', { ...following(e(-0.1, 0.1)), hyperplane: BOUNDED }],
+  ['T4', 'cannot-tell', { ...following(e(0, 0.1)), recipe: { ...RECIPE, arch: 'topk' } }],
+  ['T6', 'cannot-tell', { ...mode(e(-0.2, 0.2)), recipe: { ...RECIPE, arch: 'topk' } }],
   ['T5', 'supports', planted(e(0.02))],
   ['T5', 'cannot-tell', planted(null)],
   ['T5', 'refutes', planted(e(-0.5))],
