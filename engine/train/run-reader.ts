@@ -74,7 +74,7 @@ async function read(ref: FolderRef, folder: Folder): Promise<RunReader> {
         files[name] = content;
       }
       const sae = await loadSae(files);
-      return Object.assign(sae, { metadata: { ...sae.metadata, name: `${folder.name}, step ${step}`, source: `${folder.label}/${checkpoint.folder}` } });
+      return Object.assign(sae, { metadata: { ...sae.metadata, name: `${folder.label}, step ${step}`, source: `${folder.name}/${checkpoint.folder}` } });
     },
     refresh: () => openRun(ref),
   };
