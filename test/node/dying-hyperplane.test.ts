@@ -18,8 +18,8 @@ import { gaussian } from '../shared/random.js';
 const near = (value: number, expected: number, tolerance: number, what = ''): void => assert.ok(Math.abs(value - expected) <= tolerance, `${what} ${value}, expected ${expected} ± ${tolerance}`);
 const rowsOf = (m: number, d: number, value: (c: number, r: number) => number): Float32Array => Float32Array.from({ length: m * d }, (_, at) => value(at % d, Math.floor(at / d)));
 
-/** A Gaussian by quadrature: weights on a grid of z of three sd a unit, x = mean + L z; exact to rounding for what is smooth on its scale. */
-function quadrature(mean: readonly number[], l: readonly (readonly number[])[], reach: number, step: number): FrameRows {
+/** A law by quadrature, a Gaussian if none is given: weights on a grid of z by its squared length, x = mean + L z; exact to rounding for what is smooth on its scale. */
+function quadrature(mean: readonly number[], l: readonly (readonly number[])[], reach: number, step: number, law = (r2: number): number => Math.exp(-r2 / 2)): FrameRows {
   const d = mean.length;
   const n = 2 * Math.round(reach / step) + 1;
   const m = n ** d;
@@ -28,7 +28,7 @@ function quadrature(mean: readonly number[], l: readonly (readonly number[])[], 
   for (let r = 0; r < m; r++) {
     const z = Array.from({ length: d }, (_, c) => -reach + (Math.floor(r / n ** c) % n) * step);
     for (let a = 0; a < d; a++) x[r * d + a] = z.reduce((sum, value, c) => sum + (l[a]![c] ?? 0) * value, mean[a]!);
-    weights[r] = Math.exp(-z.reduce((sum, value) => sum + value * value, 0) / 2);
+    weights[r] = law(z.reduce((sum, value) => sum + value * value, 0));
   }
   return frameRows(x, d, { weights });
 }
@@ -49,6 +49,34 @@ describe('the data hyperplane', () => {
         assert.equal(optima, 1);
       }
     }
+  });
+
+  it('of any elliptical law the least rate is where it is of the Gaussian: Student with 5, and a uniform disc', async () => {
+    const [mean, l] = [[0.9, 1.2], [[1, 0], [0.5, 0.7]]];
+    const covariance = Float64Array.of(1, 0.5, 0.5, 0.25 + 0.49);
+    for (const [name, law] of [['student', (r2: number) => (r2 < 64 ? (1 + r2 / 5) ** -3.5 : 0)], ['disc', (r2: number) => (r2 < 9 ? 1 : 0)]] as const) {
+      const frame = quadrature(mean, l, 8, 0.05, law);
+      for (const b of [0, -0.4]) {
+        const form = leastHyperplane({ d: 2, mean, covariance }, b, 'rate');
+        const { best } = await dataHyperplane(frame, { b, objective: 'rate', random: 2 });
+        assert.ok(cosine(best.w, form.w) > 0.999, `${name} at ${b}: cos ${cosine(best.w, form.w)}`);
+        assert.ok(name === 'disc' || Math.abs(best.probability / form.probability - 1) > 0.01, 'how rare it is differs');
+      }
+    }
+  });
+
+  it('centred data have none: each way is as good as the other, and at b = 0 nothing is rare', async () => {
+    const next = gaussian(9);
+    const half = rowsOf(3000, 4, () => next());
+    const x = new Float32Array(2 * half.length);
+    x.set(half);
+    x.set(half.map((value) => -value), half.length);
+    const { best, ends, cosines } = await dataHyperplane(frameRows(x, 4), { b: 0, random: 12, seed: 1 });
+    for (const { probability } of ends) near(probability, 0.5, 1e-3);
+    near(best.probability, 0.5, 1e-3);
+    const mutual = cosines.flatMap((row, i) => row.filter((_, j) => j < i));
+    assert.ok(Math.min(...mutual) < -0.5, `${Math.min(...mutual)}`);
+    near(mutual.reduce((sum, value) => sum + value, 0) / mutual.length, 0, 0.35, 'the mean cosine of where starts end');
   });
 
   it('needs the logarithm at b = -3: E relu is below 1e-9 there, and its gradient with it', async () => {

@@ -23,7 +23,11 @@ test("Adam's constants: a lone firing's gain, its sum step by step, and where th
   near(adamCrossover({ beta1: 0.9, beta2: 0.999 }), 9.91e-4, 1e-4);
   near(adamGain({ beta1: 0.9, beta2: 0.99 }), 10.474937185, 1e-10);
   near(adamCrossover({ beta1: 0.9, beta2: 0.99 }), 9.114e-3, 1e-4);
+  // Of the runs with rare features that were published, by batch and beta2.
   assert.deepEqual(adamKnees(8192, 0.999), { batch: 1 / 8192, memory: (1 - 0.999) / 8192 });
+  near(adamKnees(8192, 0.999).memory, 1.2e-7, 0.02);
+  near(adamKnees(4096, 0.99).memory, 2.4e-6, 0.02);
+  near(adamKnees(4096, 0.99).batch, 2.4e-4, 0.02);
   fc.assert(fc.property(fc.double({ min: 0, max: 0.95, noNaN: true }), fc.double({ min: 0.95, max: 0.9999, noNaN: true }), fc.double({ min: -6, max: 6, noNaN: true }), (beta1, beta2, log) => {
     const ratio = 10 ** log;
     let [m, v, moved] = [1 - beta1, 1 - beta2, 0];
@@ -131,6 +135,8 @@ test("Adam's three regimes: exponential to 1 / B, then t^-2, then t^-1, with the
   const middle = Math.sqrt(knees.batch * knees.memory);
   near(slopeOf(curve, reached(middle * 3), reached(middle / 3)), -2, 0.15, 'middle');
   near(slopeOf(curve, 1e11, 1e12), -1, 0.01, 'late');
+  // p = scale / (K lr B t) there.
+  near(densityAt(curve, 1e12) * adamGain({ beta1: 0.9, beta2: 0.999999 }) * 1e-6 * 64 * 1e12, 1, 0.02, 'how rare');
   assert.deepEqual([lateSlope(0), lateSlope(0.25), lateSlope(0, 'adam-middle'), lateSlope(-1), lateSlope(-0.5, 'adam-middle')], [-1, -0.8, -2, null, null]);
   // Local speed at the knees: of A = 1, sqrt(q), K q the two that meet agree.
   const speed = marginSpeed(recipe);

@@ -62,6 +62,13 @@ test('least rate and least activation: scipy minimises to the same w and kappa',
     near(found.kappa, kappa, 1e-5, `${minimise} ${b}`);
     near(found.probability, upperTail(kappa), 1e-5 * upperTail(kappa) * 10);
     assert.equal(found.limit, false);
+    // w ~ -(Sigma + nu I)^-1 mu with nu = b s / kappa for the rate, (p b - G) s / phi(kappa) for the activation.
+    const image = Float64Array.from({ length: d }, (_, a) => dot(example.covariance.subarray(a * d, (a + 1) * d), found.w));
+    const s = Math.sqrt(dot(image, found.w));
+    near(found.nu, minimise === 'rate' ? (b * s) / found.kappa : ((found.probability * b - found.activation) * s) / phi(found.kappa), 1e-7, `nu, ${minimise} ${b}`);
+    near(found.activation, s * (phi(found.kappa) - found.kappa * found.probability), 1e-12);
+    const ridge = image.map((value, c) => value + found.nu * found.w[c]!);
+    near(dot(ridge, example.mean) / Math.sqrt(dot(ridge, ridge) * dot(example.mean, example.mean)), -1, 1e-9, '(Sigma + nu I) w is along -mu');
   }
 });
 
