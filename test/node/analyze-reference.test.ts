@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 import type { ClusterReport, RareCofiringReport, RareDirectionsReport } from '../../engine/dying/anatomy-reports.js';
 import type { HyperplaneReport } from '../../engine/dying/hyperplane-report.js';
 import type { ForecastReport } from '../../engine/dying/rates-reports.js';
+import type { Accumulator } from '../../engine/run/accumulator.js';
 import { dyingInstruments } from '../../plugins/builtin/index.js';
 import type { AnyPlugin } from '../../plugins/registry.js';
+import type { PluginContext } from '../../plugins/types.js';
 import { checkReluReference } from '../shared/relu-reference.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -16,6 +18,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const NUMPY = {
   dead: 45,
   rare: 512,
+  below_1e_5: 230,
   live: 467,
   minusMean: 0.935669,
   inverseCovariance: 0.930611,
@@ -33,16 +36,39 @@ const NUMPY = {
 /** Equal to as many decimals. */
 const digits = (name: string, value: number | null | undefined, expected: number, decimals: number): void => assert.ok(value !== null && value !== undefined && Math.abs(value - expected) <= 0.51 * 10 ** -decimals, `${name} is ${value}, expected ${expected}`);
 
+/** Hands the counts of sae/density out. */
+function watchCounts(give: (counts: ArrayLike<number>) => void): AnyPlugin {
+  const create = (ctx: PluginContext): Accumulator => ({
+    update: () => undefined,
+    save: () => null,
+    merge: () => undefined,
+    finish() {
+      give(ctx.result('sae/density')!.features!.find(({ name }) => name === 'count')!.data as ArrayLike<number>);
+      return {};
+    },
+  });
+  return { id: 'test/counts', version: '1.0.0', api: '^1.1.0', title: 'Counts', description: 'Hands out the counts.', after: ['sae/density'], load: () => Promise.resolve({ create }) };
+}
+
 test('406,395 tokens of stories260K with a ReLU SAE: the figures of numpy, of the rare cluster too', async (t) => {
   const ids = ['sae/forecast', 'sae/clusters', 'sae/hyperplane', 'sae/rare-directions', 'sae/rare-cofiring'];
+  let counts: ArrayLike<number> = [];
   const report = await checkReluReference(root, 'wasm', {
-    plugins: dyingInstruments.filter(({ id }) => ids.includes(id)) as readonly AnyPlugin[],
+    plugins: [...(dyingInstruments.filter(({ id }) => ids.includes(id)) as readonly AnyPlugin[]), watchCounts((found) => (counts = found))],
     // Its closed forms are of all rows; what it minimises on rows is held elsewhere.
     settings: { 'sae/hyperplane': { rows: 256, sequence: 1, replicates: 0, null_rows: 256, sample: 16 } },
   });
   t.diagnostic(`L0 ${report.l0}, FVU ${report.fvu}, ${report.classes.dead} dead, ${report.seconds.toFixed(1)} s, ${Math.round(report.tokens_per_second)} tokens/s`);
   assert.equal(report.features, 1024);
   const summary = <T>(id: string): T => report.plugins.find((plugin) => plugin.id === id)!.summary as T;
+
+  // A pre-activation within rounding of 0 may fall on either side.
+  const expected = (JSON.parse(readFileSync(`${root}test/fixtures/stories260k-relu-step12000/statistics.json`, 'utf8')) as { counts: number[] }).counts;
+  const off = expected.map((count, i) => Math.abs(count - counts[i]!));
+  assert.ok(counts.length === 1024 && Math.max(...off) <= 1 && off.filter((by) => by > 0).length <= 4, `${off.filter((by) => by > 0).length} counts differ, by ${Math.max(...off)} at most`);
+  t.diagnostic(`${off.filter((by) => by > 0).length} counts differ from numpy's, by ${Math.max(...off)} at most`);
+  const below = (density: number): number => Array.from(counts).filter((count) => count > 0 && count < density * report.tokens).length;
+  assert.deepEqual([below(1e-5), below(1e-4)], [NUMPY.below_1e_5, NUMPY.rare]);
 
   const { rare, dead, live, proposed, rows, tokens } = summary<RareDirectionsReport>('sae/rare-directions');
   assert.deepEqual([rows, tokens, dead.features, rare.features, live.features], [406_395, 406_395, NUMPY.dead, NUMPY.rare, NUMPY.live]);
