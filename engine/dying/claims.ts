@@ -41,7 +41,7 @@ export const CLAIMS: Readonly<Record<PredictionId, Claim>> = {
   T5: {
     claim: 'Rare features that are useful do not fall: reconstruction pays for them.',
     quantity: 'd log p / d log step, planted rare features',
-    rule: 'Features whose decoder row points along a planted one, over the last three quarters of the run: all features begin at a density of one half, and their way from there is not death. Supports: within ±0.1 of 0. Refutes: below −0.1.',
+    rule: 'Features whose decoder row points along a planted one, over the last half of the run: all features begin at a density of one half, and their way from there is not death. Supports: within ±0.1 of 0. Refutes: below −0.1.',
   },
   T6: {
     claim: 'The mode of the rare cluster’s log density moves by one decade for each decade of steps.',

@@ -11,7 +11,7 @@ export interface ComparedEvidence {
   readonly recipe: Partial<Recipe>;
   /** The model's output that it was trained on; null where it is not known, or the data were generated. */
   readonly hook: string | null;
-  /** Kind of the generator that made its data; null for activations of a model. */
+  /** The generator that made its data, as JSON; null for activations of a model. */
   readonly generator: string | null;
   readonly figures: RunFigures;
   /** Where rare features were planted in its data. */
@@ -23,7 +23,11 @@ export interface PlantedEvidence {
   /** Planted features with a rate below 1 %, and how many of them a decoder row of the last SAE points along, with a cosine above 0.9. */
   readonly features: number;
   readonly found: number;
-  /** Their slope, d log p / d log step, from this step on: the last three quarters of the run. */
+  /** The largest rate of one that was not found; null where all were. */
+  readonly missed: number | null;
+  /** Density of the rows that found them, over the planted rate, in the last frame: the median. */
+  readonly ratio: number | null;
+  /** Their slope, d log p / d log step, from this step on: the last half of the run. */
   readonly from: number;
   readonly slope: Estimate | null;
 }
@@ -33,6 +37,8 @@ export interface DyingEvidence {
   readonly tokens: number;
   readonly recipe: Partial<Recipe> | null;
   readonly hook: string | null;
+  /** The generator that made its data, as JSON; null for activations of a model. */
+  readonly generator: string | null;
   readonly directions: RareDirectionsReport | null;
   readonly hyperplane: HyperplaneReport | null;
   readonly cofiring: RareCofiringReport | null;
@@ -44,4 +50,4 @@ export interface DyingEvidence {
   readonly compared: readonly ComparedEvidence[];
 }
 
-export const NO_EVIDENCE: DyingEvidence = { tokens: 0, recipe: null, hook: null, directions: null, hyperplane: null, cofiring: null, gradients: null, conspiracy: null, evolution: null, own: null, compared: [] };
+export const NO_EVIDENCE: DyingEvidence = { tokens: 0, recipe: null, hook: null, generator: null, directions: null, hyperplane: null, cofiring: null, gradients: null, conspiracy: null, evolution: null, own: null, compared: [] };

@@ -88,7 +88,7 @@ export const t4: Rule = ({ evolution, recipe, hyperplane, tokens }) => {
 export const t5: Rule = ({ compared, tokens }) => {
   const planted = compared.find((one) => one.planted !== null);
   if (planted === undefined || planted.planted === null) return missing('T5', `It takes a run on data with planted rare features: saekit train --generate examples/generators/rare-useful.json …, and ${BRING}.`);
-  const { features, found, from, slope: estimate } = planted.planted;
+  const { features, found, missed, ratio, from, slope: estimate } = planted.planted;
   const slope = whole(estimate);
   if (slope === null) return missing('T5', `${planted.name}: ${found} of ${features} planted features were found by a decoder row, with too few frames or firings for a slope.`);
   return result('T5', {
@@ -96,7 +96,7 @@ export const t5: Rule = ({ compared, tokens }) => {
     nullValue: 0,
     nullName: 'equilibrium',
     outcome: outcomeOf(within(slope, -0.1, 0.1), below(slope, -0.1)),
-    reason: `${planted.name}: ${found} of ${features} planted rare features were found by a decoder row (cosine above 0.9); their slope from step ${from}.`,
+    reason: `${planted.name}: ${found} of ${features} planted rare features were found by a decoder row (cosine above 0.9); they fire ${num(ratio, 2)} times as often as was planted; their slope from step ${from}.${missed === null ? '' : ` Those that were not found fire on at most ${num(missed, 2)} of the rows.`}`,
     needs: rowsToTell(slope, slope.value < 0 ? -0.1 : 0.1, tokens),
   });
 };
@@ -138,6 +138,9 @@ function alike(a: Partial<Recipe> | null, b: Partial<Recipe>, except: readonly (
   return knobs.every((knob) => except.includes(knob) || JSON.stringify(a[knob] ?? null) === JSON.stringify(b[knob] ?? null) || isOff(knob, a[knob], b[knob]));
 }
 
+/** Trained on the same activations: figures of runs on other data differ for that alone. */
+const sameData = (a: Pick<DyingEvidence, 'hook' | 'generator'>, b: Pick<DyingEvidence, 'hook' | 'generator'>): boolean => a.hook === b.hook && a.generator === b.generator;
+
 /** Knobs that older runs lack are off there. */
 const isOff = (knob: keyof Recipe, a: unknown, b: unknown): boolean => (knob === 'noise' && Number(a ?? 0) === Number(b ?? 0)) || (knob === 'deflate' && (a ?? 'none') === (b ?? 'none'));
 
@@ -151,11 +154,11 @@ interface Pair {
 export const t7: Rule = (evidence) => {
   const { recipe, own, compared, tokens } = evidence;
   const { xi } = tailIndex(evidence);
-  const runs = [...(own === null || recipe === null ? [] : [{ name: 'this run', recipe, evolution: own.evolution }]), ...compared.map(({ name, recipe: its, figures }) => ({ name, recipe: its, evolution: figures.evolution }))];
+  const runs = [...(own === null || recipe === null ? [] : [{ name: 'this run', recipe, hook: evidence.hook, generator: evidence.generator, evolution: own.evolution }]), ...compared.map(({ name, recipe: its, hook, generator, figures }) => ({ name, recipe: its, hook, generator, evolution: figures.evolution }))];
   const pairs: Pair[] = [];
   for (const [at, a] of runs.entries()) {
     for (const b of runs.slice(at + 1)) {
-      if (a.recipe.l1 === b.recipe.l1 || !(Number(a.recipe.l1) > 0) || !(Number(b.recipe.l1) > 0) || !alike(a.recipe, b.recipe, ['l1'])) continue;
+      if (a.recipe.l1 === b.recipe.l1 || !(Number(a.recipe.l1) > 0) || !(Number(b.recipe.l1) > 0) || !alike(a.recipe, b.recipe, ['l1']) || !sameData(a, b)) continue;
       const [levelsA, levelsB] = [medianLevels(a.evolution), medianLevels(b.evolution)];
       const step = Math.max(...[...levelsA.keys()].filter((one) => levelsB.has(one)));
       // Before they are rare they have not begun to die by any law.
@@ -187,8 +190,9 @@ const lost = ({ classes, groups }: RunFigures): number => groups.rare.features +
 const all = ({ classes }: RunFigures): number => Object.values(classes).reduce((sum, count) => sum + count, 0);
 const said = (figures: RunFigures): string => `${figures.classes.dead} dead and ${figures.groups.rare.features} rare of ${all(figures)}`;
 
-export const t8: Rule = ({ own, recipe, compared, hyperplane }) => {
-  const deflated = compared.find((one) => (one.recipe.deflate ?? 'none') !== 'none' && alike(recipe, one.recipe, ['deflate']));
+export const t8: Rule = (evidence) => {
+  const { own, recipe, compared, hyperplane } = evidence;
+  const deflated = compared.find((one) => (one.recipe.deflate ?? 'none') !== 'none' && alike(recipe, one.recipe, ['deflate']) && sameData(evidence, one));
   if (own === null || deflated === undefined) return missing('T8', `It takes a run like this one without the direction: saekit train … --deflate mean, and ${BRING}.`);
   const ratio = ratioOfShares(lost(deflated.figures), all(deflated.figures), lost(own), all(own));
   if (ratio === null) return missing('T8', 'There are no features to count.');
@@ -202,8 +206,9 @@ export const t8: Rule = ({ own, recipe, compared, hyperplane }) => {
   });
 };
 
-export const t9: Rule = ({ own, recipe, compared }) => {
-  const other = compared.find((one) => isCentred(one.recipe) !== isCentred(recipe ?? {}) && alike(recipe, one.recipe, ['b_dec', 'freeze_b_dec']));
+export const t9: Rule = (evidence) => {
+  const { own, recipe, compared } = evidence;
+  const other = compared.find((one) => isCentred(one.recipe) !== isCentred(recipe ?? {}) && alike(recipe, one.recipe, ['b_dec', 'freeze_b_dec']) && sameData(evidence, one));
   if (own === null || recipe === null || other === undefined) return missing('T9', `It takes a run like this one with ${isCentred(recipe ?? {}) ? '--b-dec zero' : '--b-dec mean'}; ${BRING}.`);
   const [mean, zero] = isCentred(recipe) ? [own, other.figures] : [other.figures, own];
   const ratio = ratioOfShares(lost(mean), all(mean), lost(zero), all(zero));
@@ -242,8 +247,9 @@ export const t10: Rule = ({ own, hook, recipe, compared }) => {
   });
 };
 
-export const t15: Rule = ({ own, recipe, compared, tokens }) => {
-  const noisy = compared.find((one) => Number(one.recipe.noise ?? 0) > 0 && alike(recipe, one.recipe, ['noise']));
+export const t15: Rule = (evidence) => {
+  const { own, recipe, compared, tokens } = evidence;
+  const noisy = compared.find((one) => Number(one.recipe.noise ?? 0) > 0 && alike(recipe, one.recipe, ['noise']) && sameData(evidence, one));
   if (own === null || noisy === undefined) return missing('T15', `It takes a run like this one with isotropic noise: saekit train … --noise 0.5, and ${BRING}.`);
   const [still, noise] = [own, noisy.figures].map(({ evolution }) => whole(cohort(evolution, 'rare')?.slope?.pooled));
   if (noise === undefined || noise === null) {

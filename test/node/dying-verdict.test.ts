@@ -36,7 +36,7 @@ const evolution = (cohorts: CohortReport[], over: Loose = {}): EvolutionReport =
 const figures = ({ dead = 50, rare = 500, cohorts = [cohort('rare', e(-1))], over = {}, own_cosine = q(0.9), bias = q(-0.2) }: { dead?: number; rare?: number; cohorts?: CohortReport[]; over?: Loose; own_cosine?: object; bias?: object } = {}): RunFigures =>
   ({ name: 'x', evolution: evolution(cohorts, over), classes: { dead, ultralow: 0, rare, live: 1000 - dead - rare, dense: 0 }, groups: { rare: group({ features: rare, own_cosine, bias }), dead: group(), live: group() } }) as unknown as RunFigures;
 const other = (recipe: Partial<Recipe>, its: RunFigures, over: Partial<ComparedEvidence> = {}): ComparedEvidence => ({ name: 'other', recipe: { ...RECIPE, ...recipe }, hook: 'blocks.2.hook_resid_post', generator: null, figures: its, planted: null, ...over });
-const planted = (slope_: object | null) => runs([other({}, figures(), { generator: 'rare', hook: null, planted: { features: 32, found: 20, from: 110, slope: slope_ as never } })]);
+const planted = (slope_: object | null) => runs([other({}, figures(), { generator: 'rare', hook: null, planted: { features: 32, found: 20, missed: 1e-4, ratio: 1.5, from: 6000, slope: slope_ as never } })]);
 const runs = (compared: ComparedEvidence[], over: Partial<DyingEvidence> = {}): Partial<DyingEvidence> => ({ recipe: RECIPE, hook: 'blocks.2.hook_resid_post', own: figures(), compared, ...over });
 const following = (pooled: object): Partial<DyingEvidence> => ({ recipe: RECIPE, evolution: evolution([cohort('rare', pooled)]) });
 const mode = (pooled: object): Partial<DyingEvidence> => ({ evolution: evolution([], { mode: { mode: [], firing: [400], silent: [10], censored: [false], slope: pooled, from: 300, frames: 6 } }) });
@@ -80,6 +80,8 @@ const CASES: readonly (readonly [PredictionId, Outcome, Partial<DyingEvidence>])
   ['T7', 'supports', runs([other({ optimizer: 'sgd', l1: 5 }, level(-4.3))], { own: level(-4), recipe: { ...RECIPE, optimizer: 'sgd' } })],
   ['T7', 'refutes', runs([other({ optimizer: 'sgd', l1: 5 }, level(-4))], { own: level(-4), recipe: { ...RECIPE, optimizer: 'sgd' } })],
   ['T7', 'cannot-tell', runs([other({ l1: 5, batch: 64 }, level(-4))], { own: level(-4) })],
+  ['T7', 'cannot-tell', runs([other({ l1: 5 }, level(-4), { hook: 'blocks.2.hook_mlp_out' })], { own: level(-4) })],
+  ['T7', 'cannot-tell', runs([other({ l1: 5 }, level(-4), { generator: 'rare' })], { own: level(-4) })],
   ['T8', 'supports', runs([other({ deflate: 'mean' }, figures({ dead: 5, rare: 50 }))])],
   ['T8', 'refutes', runs([other({ deflate: 'mean' }, figures({ dead: 50, rare: 500 }))])],
   ['T8', 'cannot-tell', runs([other({ deflate: 'mean' }, figures({ dead: 30, rare: 320 }))])],

@@ -39,12 +39,13 @@ class Verdict implements Accumulator {
   }
 
   async finish(signal?: AbortSignal): Promise<AnalysisResult> {
-    const { run, compared, sae } = this.#ctx;
+    const { run, compared } = this.#ctx;
     const report = <T>(id: string): T | null => (this.#ctx.result(id)?.summary as T | undefined) ?? null;
     const evidence: DyingEvidence = {
       tokens: this.#tokens,
       recipe: run?.record.recipe ?? null,
-      hook: run === null ? sae.metadata.hook_name : (hookOf(run) ?? sae.metadata.hook_name),
+      hook: this.#hook(),
+      generator: run === null ? null : generatorOf(run),
       directions: report('sae/rare-directions'),
       hyperplane: report('sae/hyperplane'),
       cofiring: report('sae/rare-cofiring'),
@@ -65,16 +66,20 @@ class Verdict implements Accumulator {
     const options = { held, ops, edge: settings.edge, frames: settings.frames, kept: 1, seed, signal };
     const frames = await readRunFrames(run, options);
     const { spec } = run.record.provenance as { readonly spec?: GeneratorSpec };
-    return { figures: await runFigures(name, run, options, frames), planted: spec === undefined ? null : await plantedEvidence(spec, frames, { seed, signal }) };
+    return { figures: await runFigures(name, run, options, frames), planted: spec === undefined ? null : await plantedEvidence(spec, run, frames.last, { held, ops, seed, signal }) };
+  }
+
+  #hook(): string | null {
+    const { run, sae } = this.#ctx;
+    return (run === null ? null : hookOf(run)) ?? sae.metadata.hook_name;
   }
 
   async #compared(signal: AbortSignal | undefined): Promise<ComparedEvidence[]> {
     const found: ComparedEvidence[] = [];
     for (const one of this.#ctx.compared) {
       const { name, run } = one;
-      const { spec } = run.record.provenance as { readonly spec?: { readonly kind?: unknown } };
       try {
-        found.push({ name, recipe: run.record.recipe, hook: hookOf(run), generator: typeof spec?.kind === 'string' ? spec.kind : null, ...(await this.#figures(one, signal)) });
+        found.push({ name, recipe: run.record.recipe, hook: hookOf(run) ?? (one.rows === null ? this.#hook() : null), generator: generatorOf(run), ...(await this.#figures(one, signal)) });
       } catch (error) {
         // One run that cannot be read leaves the other predictions standing.
         if (isAbort(error) || !(error instanceof SaekitError)) throw error;
@@ -99,6 +104,11 @@ function spaced({ x, rows, d }: SampledRows, most: number): HeldRows {
 function hookOf({ record }: RunReader): string | null {
   const { hook } = record.provenance;
   return typeof hook === 'string' ? hook : null;
+}
+
+function generatorOf({ record }: RunReader): string | null {
+  const { spec } = record.provenance;
+  return spec === undefined ? null : JSON.stringify(spec);
 }
 
 function tableOf(results: readonly PredictionResult[]): Table {
