@@ -13,40 +13,6 @@ export const styles = css`
     gap: 0.6rem;
     min-inline-size: 0;
   }
-  .controls {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.5rem 1rem;
-  }
-  .slider {
-    display: inline-flex;
-    flex: 1 1 14rem;
-    align-items: center;
-    gap: 0.4rem;
-    max-inline-size: 26rem;
-    color: var(--_muted);
-  }
-  .slider input {
-    flex: 1;
-    min-inline-size: 4rem;
-    accent-color: var(--_accent);
-  }
-  .slider output {
-    min-inline-size: 4em;
-    color: var(--_text);
-    font-variant-numeric: tabular-nums;
-  }
-  .controls button {
-    padding: 0.2rem 0.55rem;
-    border: 1px solid var(--_line);
-    border-radius: var(--_radius);
-    background: var(--_raised);
-  }
-  .controls button[aria-pressed='true'] {
-    border-color: var(--_text);
-    box-shadow: inset 0 -2px 0 var(--_text);
-  }
   .key {
     display: inline-flex;
     flex-wrap: wrap;

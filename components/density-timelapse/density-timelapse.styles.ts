@@ -6,38 +6,7 @@ export const styles = css`
     min-block-size: var(--sae-timelapse-height, 22rem);
   }
   .controls {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.35rem 0.75rem;
     margin-block-end: 0.4rem;
-    font-size: 0.8125rem;
-  }
-  .controls button {
-    min-block-size: 1.75rem;
-    padding: 0.1rem 0.65rem;
-    border: 1px solid var(--_line);
-    border-radius: 1rem;
-    background: var(--_raised);
-  }
-  .controls button[aria-pressed='true'] {
-    border-color: var(--_text);
-    box-shadow: inset 0 0 0 1px var(--_text);
-  }
-  .slider {
-    display: flex;
-    align-items: center;
-    gap: 0.5rem;
-    flex: 1 1 14rem;
-  }
-  .slider input {
-    flex: 1;
-    min-inline-size: 6rem;
-    accent-color: var(--_accent);
-  }
-  output {
-    min-inline-size: 6.5rem;
-    font-variant-numeric: tabular-nums;
   }
   .chart {
     position: relative;
@@ -138,40 +107,10 @@ export const styles = css`
     font-size: 0.8125rem;
     font-variant-numeric: tabular-nums;
   }
-  .scroll {
-    max-block-size: 26rem;
-    overflow: auto;
-  }
-  table {
-    border-collapse: collapse;
-    font-size: 0.8125rem;
-    font-variant-numeric: tabular-nums;
-  }
-  th,
-  td {
-    padding: 0.2rem 0.7rem 0.2rem 0;
-    border-block-end: 1px solid var(--_line);
-    text-align: end;
-    white-space: nowrap;
-  }
-  th {
-    position: sticky;
-    inset-block-start: 0;
-    background: var(--_surface);
-    font-weight: 600;
-  }
-  tr[aria-current] td {
-    font-weight: 600;
-  }
   .probes {
     display: none;
   }
   .probes span {
     color: var(--_class);
-  }
-  @media print {
-    .controls {
-      display: none;
-    }
   }
 `;

@@ -17,7 +17,7 @@ export function stepSlider(frames: readonly DyingFrame[], frame: DyingFrame, scr
   const at = frames.indexOf(frame);
   return html`
     <label class="slider">
-      step
+      Step
       <input type="range" min="0" max=${frames.length - 1} step="1" .value=${String(at)} aria-label="Step of training" aria-valuetext=${`step ${frame.step}`} @input=${(event: Event) => scrub(Number((event.target as HTMLInputElement).value))} />
       <output>${formatCount(frame.step)}</output>
     </label>

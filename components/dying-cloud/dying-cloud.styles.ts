@@ -13,18 +13,6 @@ export const styles = css`
     gap: 0.6rem;
     min-inline-size: 0;
   }
-  .controls {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.5rem 1rem;
-  }
-  .controls label {
-    display: inline-flex;
-    align-items: center;
-    gap: 0.4rem;
-    color: var(--_muted);
-  }
   .axes {
     display: flex;
     flex: 0 1 28rem;
@@ -40,22 +28,6 @@ export const styles = css`
     inline-size: 100%;
     min-inline-size: 0;
   }
-  .slider {
-    flex: 1 1 14rem;
-    max-inline-size: 26rem;
-  }
-  .slider input {
-    flex: 1;
-    min-inline-size: 4rem;
-    accent-color: var(--_accent);
-  }
-  .slider output {
-    min-inline-size: 4em;
-    color: var(--_text);
-    font-variant-numeric: tabular-nums;
-  }
-  select,
-  .controls button,
   .legend button {
     padding: 0.2rem 0.55rem;
     border: 1px solid var(--_line);
@@ -68,10 +40,6 @@ export const styles = css`
     display: flex;
     flex-wrap: wrap;
     gap: 0.4rem;
-  }
-  .controls button[aria-pressed='true'] {
-    border-color: var(--_text);
-    box-shadow: inset 0 -2px 0 var(--_text);
   }
   .legend {
     display: flex;
@@ -261,8 +229,7 @@ export const styles = css`
     .probes .faded {
       color: GrayText;
     }
-    .legend button[aria-pressed='true'],
-    .controls button[aria-pressed='true'] {
+    .legend button[aria-pressed='true'] {
       border-color: Highlight;
     }
     .brush {
@@ -273,7 +240,6 @@ export const styles = css`
     }
   }
   @media print {
-    .controls,
     .tooltip,
     .stage {
       display: none;

@@ -7,43 +7,7 @@ export const styles = css`
     min-block-size: 20rem;
   }
   .controls {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.35rem 0.9rem;
     margin-block-end: 0.4rem;
-    font-size: 0.8125rem;
-  }
-  .controls label {
-    display: flex;
-    align-items: center;
-    gap: 0.45rem;
-  }
-  .controls .slider {
-    flex: 1 1 14rem;
-  }
-  .slider input {
-    flex: 1;
-    min-inline-size: 6rem;
-    accent-color: var(--_accent);
-  }
-  select,
-  .controls button {
-    min-block-size: 1.75rem;
-    padding: 0.1rem 0.6rem;
-    border: 1px solid var(--_line);
-    border-radius: var(--_radius);
-    background: var(--_raised);
-    color: inherit;
-    font: inherit;
-  }
-  .controls button[aria-pressed='true'] {
-    border-color: var(--_text);
-    box-shadow: inset 0 0 0 1px var(--_text);
-  }
-  output {
-    min-inline-size: 4.5rem;
-    font-variant-numeric: tabular-nums;
   }
   .panels {
     display: grid;
@@ -135,31 +99,6 @@ export const styles = css`
     overflow: hidden;
     text-overflow: ellipsis;
   }
-  .scroll {
-    max-block-size: 26rem;
-    overflow: auto;
-  }
-  table {
-    border-collapse: collapse;
-    font-size: 0.8125rem;
-    font-variant-numeric: tabular-nums;
-  }
-  th,
-  td {
-    padding: 0.2rem 0.8rem 0.2rem 0;
-    border-block-end: 1px solid var(--_line);
-    text-align: end;
-    white-space: nowrap;
-  }
-  th {
-    position: sticky;
-    inset-block-start: 0;
-    background: var(--_surface);
-    font-weight: 600;
-  }
-  tr[aria-current] td {
-    font-weight: 600;
-  }
   .probes {
     display: none;
   }
@@ -175,11 +114,6 @@ export const styles = css`
   @container (width < 40rem) {
     .panels {
       grid-template-columns: minmax(0, 1fr);
-    }
-  }
-  @media print {
-    .controls {
-      display: none;
     }
   }
 `;

@@ -5,9 +5,10 @@
  * Kept true: a record that replaces another is drawn in its place without a moment of
  * loading; `step` names a step, and what is shown is the last frame at or before it.
  */
-import type { PropertyDeclarations, PropertyValues } from 'lit';
+import type { CSSResultGroup, PropertyDeclarations, PropertyValues } from 'lit';
 import type { DyingFrame, DyingRecord } from '../../engine/dying/record.js';
 import type { Pack } from '../../engine/pack/reader.js';
+import { controlsStyles } from './dying-controls.styles.js';
 import { SaeScrubEvent } from './events.js';
 import { PackElement } from './pack-element.js';
 
@@ -16,6 +17,7 @@ import { PackElement } from './pack-element.js';
  * @fires sae-scrub - a person moved to another step: `step`, null for the last; cancelable
  */
 export abstract class DyingElement extends PackElement<DyingRecord> {
+  static override base: CSSResultGroup = [PackElement.base, controlsStyles];
   static override properties: PropertyDeclarations = {
     ...PackElement.properties,
     record: { attribute: false },

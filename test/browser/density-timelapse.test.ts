@@ -98,7 +98,7 @@ describe('<sae-density-timelapse>', () => {
     const element = await shown();
     const text = inside(element).querySelector('svg[role=img]')?.textContent ?? '';
     assert.include(text, 'no firing: below 6 × 10⁻⁴');
-    assert.include(text, '1/B = 1.6');
+    assert.include(text, '1/B = 0.016');
     assert.include(text, '(1 − β₂)/B');
     assert.isNotNull(inside(element).querySelector('.law'));
     const laws = [...inside(element).querySelectorAll<HTMLButtonElement>('.controls button')].find((button) => button.textContent === 'Laws')!;
