@@ -92,12 +92,14 @@ export const styles = css`
     padding: 0 0.3rem;
     border: 0;
     background: none;
+    text-align: start;
   }
   .legend button[aria-pressed='false'] {
     color: var(--_muted);
     text-decoration: line-through;
   }
   .legend svg {
+    flex: none;
     inline-size: 26px;
     block-size: 10px;
   }
