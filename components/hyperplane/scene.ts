@@ -5,7 +5,7 @@ import { axisOf, type Axis } from '../training-monitor/scale.js';
 import { formatNumber, trimmed } from '../internal/format.js';
 import { clip, type Boundary, type Projected } from './geometry.js';
 
-const MARGIN = { top: 8, right: 10, bottom: 36, left: 46 } as const;
+const MARGIN = { top: 24, right: 10, bottom: 36, left: 46 } as const;
 
 export interface Panel {
   readonly width: number;
@@ -39,7 +39,7 @@ function axes({ width, height, x, y }: Panel, across: string, up: string): SVGTe
     <g class="grid">${y.ticks.map(({ at, label }) => svg`<line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${round(at)} y2=${round(at)}></line><text x=${MARGIN.left - 6} y=${round(at)} text-anchor="end" dy="0.32em">${label}</text>`)}</g>
     <g class="grid">${x.ticks.map(({ at, label }) => svg`<text x=${round(at)} y=${bottom + 14} text-anchor="middle">${label}</text>`)}</g>
     <text class="name" x=${(MARGIN.left + width - MARGIN.right) / 2} y=${height - 4} text-anchor="middle">${across}</text>
-    <text class="name" x=${MARGIN.left + 4} y=${MARGIN.top + 10}>${up}</text>
+    <text class="name" x=${MARGIN.left} y=${MARGIN.top - 12}>${up}</text>
   `;
 }
 
@@ -97,8 +97,8 @@ export function survivalOverlay(panel: Panel, { survival }: Pick<DyingPlane, 'su
   return svg`
     ${axes(panel, 'offset c', 'share of tokens beyond c')}
     <path class="survival" d=${path}></path>
-    ${at === null ? (Number.isFinite(place) ? svg`<text class="offset-name" x=${place > right ? right - 4 : left + 4} y=${MARGIN.top + 22} text-anchor=${place > right ? 'end' : 'start'}>${place > right ? `${named}${beyond}` : `${beyond}${named}`}</text>` : nothing) : svg`<path class="offset" d=${`M${at},${MARGIN.top}V${panel.height - MARGIN.bottom}`}></path>
+    ${at === null ? (Number.isFinite(place) ? svg`<text class="offset-name" x=${place > right ? right - 4 : left + 4} y=${MARGIN.top + 14} text-anchor=${place > right ? 'end' : 'start'}>${place > right ? `${named}${beyond}` : `${beyond}${named}`}</text>` : nothing) : svg`<path class="offset" d=${`M${at},${MARGIN.top}V${panel.height - MARGIN.bottom}`}></path>
       ${density > 0 ? svg`<circle class="own" cx=${at} cy=${round(y.map(density))} r="5"></circle>` : svg`<circle class="own open" cx=${at} cy=${round(y.map(1 / rows))} r="5"></circle>`}
-      <text class="offset-name" x=${at} y=${MARGIN.top + 22} dx=${at > panel.width / 2 ? -5 : 5} text-anchor=${at > panel.width / 2 ? 'end' : 'start'}>${named}</text>`}
+      <text class="offset-name" x=${at} y=${MARGIN.top + 14} dx=${at > panel.width / 2 ? -5 : 5} text-anchor=${at > panel.width / 2 ? 'end' : 'start'}>${named}</text>`}
   `;
 }
