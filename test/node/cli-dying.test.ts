@@ -42,7 +42,7 @@ describe('dying', () => {
       assert.ok(['supports', 'refutes', 'cannot-tell'].includes(one['outcome'] as string) && (one['reason'] as string).length > 0, JSON.stringify(one));
     }
     const { manifest, table } = await openPack(at('packs/pack')).then((pack) => ({ manifest: pack.manifest, table: async (name: string) => tableRows(await pack.table(name)) }));
-    assert.deepEqual([manifest.sae.name, manifest.sae.source], [`${RUN}, step 12000`, 'reference-run/step_12000']);
+    assert.deepEqual([manifest.sae.name, manifest.sae.source], ['reference-run, step 12000', `${RUN}/step_12000`]);
     assert.deepEqual([manifest.data.tokens, manifest.classes, manifest.run.seed, manifest.data.ignore_tokens], [report['tokens'], report['classes'], 3, [1]]);
     const status = new Map(manifest.plugins.map((plugin) => [plugin.id, plugin.status]));
     assert.equal(status.get('sae/certificate'), 'left-out');
