@@ -65,7 +65,6 @@ export class SaeDensityTimelapse extends DyingElement {
 
   #drawn: Drawn | null = null;
   #resize: ResizeObserver | null = null;
-  #scheme: MediaQueryList | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
   #dragging = false;
 
@@ -85,22 +84,12 @@ export class SaeDensityTimelapse extends DyingElement {
     return 'densities over training';
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    // Colours are read when lines are drawn: another scheme draws them again.
-    this.#scheme = matchMedia('(prefers-color-scheme: dark)');
-    this.#scheme.addEventListener('change', this.#repaint);
-  }
-
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#scheme?.removeEventListener('change', this.#repaint);
     this.#resize?.disconnect();
     this.#resize = null;
     this.pause();
   }
-
-  readonly #repaint = (): void => this.requestUpdate();
 
   /** Moves the cursor from frame to frame, from the start where it stands at the end. */
   play(): void {

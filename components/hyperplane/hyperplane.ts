@@ -60,7 +60,6 @@ export class SaeHyperplane extends DyingElement {
   #projected: { readonly plane: DyingPlane; readonly data: Projected } | null = null;
   #shown: Shown | null = null;
   #resize: ResizeObserver | null = null;
-  #scheme: MediaQueryList | null = null;
   #painted: readonly unknown[] = [];
 
   constructor() {
@@ -74,20 +73,11 @@ export class SaeHyperplane extends DyingElement {
     return 'the hyperplane';
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#scheme = matchMedia('(prefers-color-scheme: dark)');
-    this.#scheme.addEventListener('change', this.#repaint);
-  }
-
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#scheme?.removeEventListener('change', this.#repaint);
     this.#resize?.disconnect();
     this.#resize = null;
   }
-
-  readonly #repaint = (): void => this.requestUpdate();
 
   protected override willUpdate(changed: PropertyValues): void {
     super.willUpdate(changed);

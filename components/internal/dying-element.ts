@@ -31,6 +31,8 @@ export abstract class DyingElement extends PackElement<DyingRecord> {
   /** Features chosen here or elsewhere; null for none. */
   declare features: readonly number[] | null;
 
+  #scheme: MediaQueryList | null = null;
+
   constructor() {
     super();
     this.record = null;
@@ -41,6 +43,21 @@ export abstract class DyingElement extends PackElement<DyingRecord> {
   protected override get subject(): string {
     return 'how features die';
   }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // Canvases are painted in colours that were read: another scheme paints them again.
+    this.#scheme = matchMedia('(prefers-color-scheme: dark)');
+    this.#scheme.addEventListener('change', this.#repaint);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#scheme?.removeEventListener('change', this.#repaint);
+    this.#scheme = null;
+  }
+
+  readonly #repaint = (): void => this.requestUpdate();
 
   protected override async fetchContent(pack: Pack, signal: AbortSignal): Promise<DyingRecord> {
     const { readDyingRecord } = await import('../../engine/dying/read-record.js');
