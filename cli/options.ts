@@ -120,3 +120,24 @@ export function nameFlag(error: unknown, flags: Readonly<Record<string, unknown>
     return;
   }
 }
+
+/** Flags of every command that runs analyses over a stream of activations. */
+export interface AnalysisFlags {
+  readonly out: string;
+  readonly model?: string;
+  readonly hook?: string;
+  readonly tokens?: string;
+  readonly acts?: string;
+  readonly contextSize?: number;
+  readonly tokenizer?: string;
+  readonly ignoreTokens?: number[];
+  readonly ignorePositions?: number[];
+  readonly backend: 'auto' | 'webgpu' | 'wasm';
+  readonly threads?: number;
+  readonly modelRuntime: 'auto' | 'web' | 'node';
+  readonly seed: number;
+  readonly without?: string[];
+  readonly set?: GivenSetting[];
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}

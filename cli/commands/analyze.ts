@@ -2,40 +2,23 @@
 import process from 'node:process';
 import { Command } from 'commander';
 import { analyze, builtins, createRegistry, directorySink, extras, type AnalyzeReport } from '../../plugins/index.js';
-import { byteSize, checkWithout, chooseExtras, collect, nameFlag, oneOf, setting, typedSettings, whole, wholeList, type GivenSetting } from '../options.js';
+import { byteSize, checkWithout, chooseExtras, collect, nameFlag, oneOf, setting, typedSettings, whole, wholeList, type AnalysisFlags } from '../options.js';
 import { print, printJson, stopSignal } from '../output.js';
 import { loadPlugins } from '../plugin-files.js';
 import { progressDisplay } from '../progress.js';
 import { duration, figure, plural, thousands } from '../text.js';
 
-interface AnalyzeFlags {
+interface AnalyzeFlags extends AnalysisFlags {
   readonly sae: string;
-  readonly out: string;
-  readonly model?: string;
-  readonly hook?: string;
-  readonly tokens?: string;
-  readonly acts?: string;
-  readonly contextSize?: number;
-  readonly tokenizer?: string;
   readonly unembed?: string;
-  readonly ignoreTokens?: number[];
-  readonly ignorePositions?: number[];
-  readonly backend: 'auto' | 'webgpu' | 'wasm';
-  readonly threads?: number;
   readonly relaxedSimd?: boolean;
   readonly screen: 'auto' | 'on' | 'off';
   readonly storage: 'f32' | 'f16';
   readonly holdWeights?: number;
   readonly gpuMemory?: number;
-  readonly modelRuntime: 'auto' | 'web' | 'node';
   readonly batchContexts?: number;
-  readonly seed: number;
   readonly plugin?: string[];
   readonly with?: string[];
-  readonly without?: string[];
-  readonly set?: GivenSetting[];
-  readonly json?: boolean;
-  readonly quiet?: boolean;
 }
 
 export function analyzeCommand(): Command {

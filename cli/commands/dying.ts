@@ -6,35 +6,18 @@ import type { PredictionResult } from '../../engine/dying/predictions.js';
 import type { RunReader } from '../../engine/train/run-reader.js';
 import type { Sae } from '../../engine/sae.js';
 import { analyze, builtins, createRegistry, directorySink, dyingInstruments, type AnalyzeReport } from '../../plugins/index.js';
-import { byteSize, checkWithout, nameFlag, oneOf, setting, typedSettings, whole, wholeList, collect, type GivenSetting } from '../options.js';
+import { byteSize, checkWithout, nameFlag, oneOf, setting, typedSettings, whole, wholeList, collect, type AnalysisFlags } from '../options.js';
 import { print, printJson, stopSignal } from '../output.js';
 import { progressDisplay } from '../progress.js';
 import { verdictText } from '../verdict-text.js';
 import { duration, plural, thousands } from '../text.js';
 
-interface DyingFlags {
+interface DyingFlags extends AnalysisFlags {
   readonly run?: string;
   readonly sae?: string;
   readonly step?: number;
   readonly compare?: ComparedFlag[];
-  readonly out: string;
-  readonly model?: string;
-  readonly hook?: string;
-  readonly tokens?: string;
-  readonly acts?: string;
-  readonly contextSize?: number;
-  readonly tokenizer?: string;
-  readonly ignoreTokens?: number[];
-  readonly ignorePositions?: number[];
-  readonly backend: 'auto' | 'webgpu' | 'wasm';
-  readonly threads?: number;
-  readonly modelRuntime: 'auto' | 'web' | 'node';
   readonly holdRows?: number;
-  readonly seed: number;
-  readonly without?: string[];
-  readonly set?: GivenSetting[];
-  readonly json?: boolean;
-  readonly quiet?: boolean;
 }
 
 interface ComparedFlag {

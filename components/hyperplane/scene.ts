@@ -89,16 +89,25 @@ export function survivalOverlay(panel: Panel, { survival }: Pick<DyingPlane, 'su
   const { c, p, rows } = survival;
   let path = '';
   for (let at = 0; at < c.length; at++) if (p[at]! > 0) path += `${path === '' ? 'M' : 'L'}${round(x.map(c[at]!))},${round(y.map(p[at]!))}`;
-  const place = Number.isFinite(boundary.offset) ? x.map(boundary.offset) : NaN;
-  const [left, right] = [MARGIN.left, panel.width - MARGIN.right];
-  const at = place >= left - 1 && place <= right + 1 ? round(place) : null;
-  const beyond = place > right + 1 ? ' →' : '← ';
-  const named = `−b/‖w‖ = ${trimmed(formatNumber(boundary.offset))}`;
+  const place = Number.isFinite(boundary.offset) ? x.map(boundary.offset) : null;
   return svg`
     ${axes(panel, 'offset c', 'share of tokens beyond c')}
     <path class="survival" d=${path}></path>
-    ${at === null ? (Number.isFinite(place) ? svg`<text class="offset-name" x=${place > right ? right - 4 : left + 4} y=${MARGIN.top + 14} text-anchor=${place > right ? 'end' : 'start'}>${place > right ? `${named}${beyond}` : `${beyond}${named}`}</text>` : nothing) : svg`<path class="offset" d=${`M${at},${MARGIN.top}V${panel.height - MARGIN.bottom}`}></path>
-      ${density > 0 ? svg`<circle class="own" cx=${at} cy=${round(y.map(density))} r="5"></circle>` : svg`<circle class="own open" cx=${at} cy=${round(y.map(1 / rows))} r="5"></circle>`}
-      <text class="offset-name" x=${at} y=${MARGIN.top + 14} dx=${at > panel.width / 2 ? -5 : 5} text-anchor=${at > panel.width / 2 ? 'end' : 'start'}>${named}</text>`}
+    ${place === null ? nothing : offsetTemplate(panel, boundary.offset, place, y.map(density > 0 ? density : 1 / rows), density > 0)}
+  `;
+}
+
+/** The feature at its own offset and density (pixels `place`, `up`); of an offset beyond the axis the number, and on which side it lies. */
+function offsetTemplate({ width, height }: Panel, offset: number, place: number, up: number, fires: boolean): SVGTemplateResult {
+  const [left, right] = [MARGIN.left, width - MARGIN.right];
+  const at = Math.max(left, Math.min(right, round(place)));
+  const named = `−b/‖w‖ = ${trimmed(formatNumber(offset))}`;
+  const onRight = at > width / 2;
+  const label = (text: string): SVGTemplateResult => svg`<text class="offset-name" x=${at} y=${MARGIN.top + 14} dx=${onRight ? -5 : 5} text-anchor=${onRight ? 'end' : 'start'}>${text}</text>`;
+  if (place < left - 1 || place > right + 1) return label(onRight ? `${named} →` : `← ${named}`);
+  return svg`
+    <path class="offset" d=${`M${at},${MARGIN.top}V${height - MARGIN.bottom}`}></path>
+    <circle class=${fires ? 'own' : 'own open'} cx=${at} cy=${round(up)} r="5"></circle>
+    ${label(named)}
   `;
 }

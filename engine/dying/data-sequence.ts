@@ -19,7 +19,6 @@ import type { HyperplaneObjective, PathPoint } from './hyperplane-report.js';
 import { silentAxes } from './separation.js';
 import { FiringEvaluator } from './smooth-firing.js';
 
-
 export interface SequenceOptions {
   readonly count?: number | undefined;
   readonly objective?: HyperplaneObjective | undefined;

@@ -111,7 +111,8 @@ async function cohortReport(frames: readonly DyingFrame[], { name, features, fro
     const { by_feature, ...slope } = await cohortSlope({ steps: later.map(({ step }) => step), rows: later.map(({ rows }) => rows), counts: later.map(({ counts }) => counts), features: some }, { seed, samples: 300, signal });
     return { slope, fitted: by_feature };
   };
-  const medians = frames.map(({ counts, rows }) => medianLog(features, counts, rows));
+  const sorted = frames.map(({ counts }) => Float64Array.from(features, (i) => counts[i]!).sort());
+  const medians = frames.map(({ rows }, at) => medianLog(sorted[at]!, rows));
   const whole = SLOPED.includes(name) ? await slopeOver(frames) : { slope: null, fitted: [] };
   const regimes: CohortReport['regimes'][number][] = [];
   if (knees !== null && whole.slope !== null && name !== 'live') {
@@ -127,7 +128,7 @@ async function cohortReport(frames: readonly DyingFrame[], { name, features, fro
       name,
       features: features.length,
       median_log10: medians,
-      median_interval: frames.map(({ counts, rows }) => medianInterval(features, counts, rows)),
+      median_interval: frames.map(({ rows }, at) => medianInterval(sorted[at]!, rows)),
       silent: frames.map(({ counts }) => features.reduce((sum, i) => sum + (counts[i] === 0 ? 1 : 0), 0)),
       slope: whole.slope,
       from,
@@ -138,21 +139,23 @@ async function cohortReport(frames: readonly DyingFrame[], { name, features, fro
   };
 }
 
-/** Median of log10 density over a cohort; null where it is that of a feature without firings. */
-function medianLog(features: Uint32Array, counts: Float64Array, rows: number): number | null {
-  if (features.length === 0) return null;
-  const sorted = Float64Array.from(features, (i) => counts[i]!).sort();
-  const [a, b] = [sorted[(sorted.length - 1) >> 1]!, sorted[sorted.length >> 1]!];
+/** Median of log10 density over a cohort's ascending counts; null where it is that of a feature without firings. */
+function medianLog(sorted: Float64Array, rows: number): number | null {
+  const n = sorted.length;
+  if (n === 0) return null;
+  const [a, b] = [sorted[(n - 1) >> 1]!, sorted[n >> 1]!];
   return a > 0 ? (Math.log10(a / rows) + Math.log10(b / rows)) / 2 : null;
 }
 
-/** Values n / 2 -+ 1.96 sqrt(n) / 2 places from the least: the median of the population lies between them 95 times of 100, whatever its distribution. */
-export function medianInterval(features: Uint32Array, counts: Float64Array, rows: number): readonly [number, number] | null {
-  const n = features.length;
+/**
+ * Of ascending counts those n / 2 -+ 1.96 sqrt(n) / 2 places from the least, as log10 densities: the median of the
+ * population lies between them 95 times of 100, whatever its distribution.
+ */
+export function medianInterval(sorted: Float64Array, rows: number): readonly [number, number] | null {
+  const n = sorted.length;
   const half = 0.979981992270027 * Math.sqrt(n);
   const [low, high] = [Math.floor(n / 2 - half), Math.ceil(n / 2 + half)];
   if (low < 0 || high > n - 1) return null;
-  const sorted = Float64Array.from(features, (i) => counts[i]!).sort();
   return sorted[low]! > 0 ? [Math.log10(sorted[low]! / rows), Math.log10(sorted[high]! / rows)] : null;
 }
 

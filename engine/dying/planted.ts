@@ -36,25 +36,27 @@ export async function plantedEvidence(spec: GeneratorSpec, run: Pick<RunReader, 
   const rare = Array.from(probabilities.keys()).filter((t) => probabilities[t]! > 0 && probabilities[t]! < RARE);
   /** Rate of the planted feature that each row reads; of several, the most frequent. */
   const rates = new Map<number, number>();
-  let missed = 0;
+  let found = 0;
+  let missed: number | null = null;
   for (const t of rare) {
     const rate = probabilities[t]!;
     const best = closestRow(last.W_dec, directions.subarray(t * d, (t + 1) * d));
-    if (best.cosine > FOUND) rates.set(best.row, Math.max(rate, rates.get(best.row) ?? 0));
-    else missed = Math.max(missed, rate);
+    if (best.cosine > FOUND) {
+      found++;
+      rates.set(best.row, Math.max(rate, rates.get(best.row) ?? 0));
+    } else missed = Math.max(missed ?? 0, rate);
   }
-  const found = rates.size;
   const steps = run.record.checkpoints.map(({ step }) => step);
   const from = Math.ceil((steps.at(-1) ?? 0) / 2);
   const later = frameSteps(steps.filter((step) => step >= from), FRAMES);
-  const evidence = { features: rare.length, found, missed: found === rare.length ? null : missed, from };
+  const evidence = { features: rare.length, found, missed, from };
   if (later.length < 3 || found === 0) return { ...evidence, ratio: null, slope: null };
   const counts: Float64Array[] = [];
   for (const step of later) counts.push(await countFirings(step === steps.at(-1) ? last : await run.sae(step), held, options));
   const features = Uint32Array.from(rates.keys()).sort();
   const ratios = Array.from(features, (i) => counts.at(-1)![i]! / held.rows / rates.get(i)!).sort((a, b) => a - b);
   const { pooled } = await cohortSlope({ steps: later, rows: later.map(() => held.rows), counts, features }, { seed, samples: 300, signal });
-  return { ...evidence, ratio: (ratios[(found - 1) >> 1]! + ratios[found >> 1]!) / 2, slope: pooled };
+  return { ...evidence, ratio: (ratios[(ratios.length - 1) >> 1]! + ratios[ratios.length >> 1]!) / 2, slope: pooled };
 }
 
 /** The decoder row with the largest cosine with a direction of length 1. */

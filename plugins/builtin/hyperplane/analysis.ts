@@ -7,6 +7,7 @@ import { studyHyperplane, type HyperplaneStudy, type StudyInput } from '../../..
 import { columnGram, rowGram } from '../../../engine/dying/singular-basis.js';
 import type { ProfileFeatures } from '../../../engine/dying/hyperplane-profile.js';
 import { ShapeError, UsageError } from '../../../engine/errors.js';
+import { Pace } from '../../../engine/pace.js';
 import type { Accumulator, AnalysisResult, Batch, StateValue } from '../../../engine/run/accumulator.js';
 import type { Table } from '../../../engine/run/table.js';
 import { floatArray, savedNumber, stateField } from '../../../engine/sketches/saved.js';
@@ -71,7 +72,7 @@ class HyperplaneAnalysis implements Accumulator {
       grams: this.#grams(),
     };
     const study = await studyHyperplane(input, { sequence: settings.sequence, replicates: settings.replicates, nullRows: settings.null_rows, seed, signal });
-    return { tables: [directionTable(study), profileTable(study), survivalTable(study.directions[0]!.w, held), sampleTable(study, input, settings.sample, this.#ctx.tokenText)], summary: { ...study.report, survival_rows: held.rows } };
+    return { tables: [directionTable(study), profileTable(study), await survivalTable(study.directions[0]!.w, held, signal), sampleTable(study, input, settings.sample, this.#ctx.tokenText)], summary: { ...study.report, survival_rows: held.rows } };
   }
 
   /** The rarest features that fire at all, below the edge; none where the weights are not in memory. */
@@ -135,9 +136,13 @@ function profileTable({ report }: HyperplaneStudy): Table {
 }
 
 /** P(w* . x > c) over all held rows, those that w* was not sought on too: at values that rows take, evenly in the logarithm of the share, down to none. */
-function survivalTable(w: Float64Array, { x, rows, d }: SampledRows): Table {
+async function survivalTable(w: Float64Array, { x, rows, d }: SampledRows, signal: AbortSignal | undefined): Promise<Table> {
+  const pace = new Pace(signal);
   const sorted = new Float64Array(rows);
-  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < d; c++, at++) sorted[r] = sorted[r]! + w[c]! * x[at]!;
+  for (let r = 0, at = 0; r < rows; r++) {
+    for (let c = 0; c < d; c++, at++) sorted[r] = sorted[r]! + w[c]! * x[at]!;
+    if (r % 4096 === 4095 && pace.isDue) await pace.pause();
+  }
   sorted.sort();
   const n = sorted.length;
   const above = [...new Set(Array.from({ length: SURVIVAL_POINTS }, (_, i) => Math.round(Math.exp((Math.log(n) * i) / (SURVIVAL_POINTS - 1)))).concat(0))].sort((a, b) => b - a).filter((k) => k < n);
